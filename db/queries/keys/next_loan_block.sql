@@ -1,0 +1,1 @@
+select nextval('keys.loan_blocks')

@@ -1,0 +1,2 @@
+-- $1 feed
+select position from log.published where feed = $1

@@ -1,0 +1,2 @@
+-- $1 months ahead
+select log.make_partitions($1::integer)
