@@ -470,9 +470,10 @@ Decoded<State> decode_state(std::string_view payload) {
         }
         Birth birth;
         read_object(birth, root, Path{});
-        if (birth.lo.value > 0 && birth.hi < birth.lo) {
-            fail(Path{nullptr, "hi", 0}, "expected at least lo (" + std::to_string(birth.lo.value) +
-                                             "), got " + std::to_string(birth.hi.value));
+        if (birth.lo.value > birth.hi.value + 1) {
+            fail(Path{nullptr, "lo", 0}, "expected at most hi + 1 (" +
+                                             std::to_string(birth.hi.value + 1) + "), got " +
+                                             std::to_string(birth.lo.value));
         }
         return birth;
     });
@@ -498,7 +499,7 @@ Decoded<FactBatch> decode_facts(std::string_view payload) {
             fail(list, "expected a list of 1 to " + std::to_string(limits::kFactsPerBatchMax) +
                            " facts, got " + std::to_string(facts.size()));
         }
-        if (batch.first.value > limits::kIntegerMax - static_cast<std::int64_t>(facts.size())) {
+        if (batch.first.value + static_cast<std::int64_t>(facts.size()) - 1 > limits::kIntegerMax) {
             fail(Path{&here, "s", 0}, "expected a sequence that stays below 2^53");
         }
         batch.facts.reserve(facts.size());

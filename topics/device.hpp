@@ -20,8 +20,8 @@ struct Birth {
     Epoch epoch;            ///< 0 = has none.
     std::int64_t boot = 0;  ///< Boot count.
     std::int64_t since_boot_ms = 0;
-    Sequence lo;  ///< Facts held: lo..hi; 0,0 = none, and then hi is the last one ever written.
-    Sequence hi;
+    Sequence lo;  ///< Oldest fact held; hi + 1 (or 0) when none is.
+    Sequence hi;  ///< The last one ever written in this epoch, held or not; 0 = none yet.
     std::int64_t rights_version = 0;       ///< `cf`
     std::int64_t last_command = 0;         ///< `cs`
     std::int64_t heartbeat_s = 30;         ///< `ka`

@@ -84,7 +84,7 @@ class StrictBuilder final : public nlohmann::json_sax<json> {
         what = what.substr(0, what.find("; last read"));
         if (fault_.why.empty()) {
             fault_.why = "not JSON at byte " + std::to_string(position) + " (" +
-                         cut(printable(what), 100) + ")";
+                         cut(printable(what), 150) + ")";
         }
         return false;
     }
@@ -162,6 +162,10 @@ Decoded<json> parse_strict(std::string_view payload) {
     }
     if (payload.starts_with("\xEF\xBB\xBF")) {
         return Malformed{"", "expected JSON without a byte order mark"};
+    }
+    // The library takes a NUL for the end of its input and would ignore what follows it.
+    if (const std::size_t nul = payload.find('\0'); nul != std::string_view::npos) {
+        return Malformed{"", "not JSON at byte " + std::to_string(nul + 1) + " (a NUL)"};
     }
     StrictBuilder builder;
     const bool complete =

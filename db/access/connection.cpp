@@ -12,18 +12,21 @@ namespace {
 constexpr const char* kSessionOptions =
     " connect_timeout=3 keepalives=1 keepalives_idle=30 keepalives_interval=10 keepalives_count=3"
     " client_encoding=UTF8"
-    " options='-c lock_timeout=1s -c idle_in_transaction_session_timeout=3s -c statement_timeout=10s"
+    " options='-c lock_timeout=1s -c idle_in_transaction_session_timeout=3s -c "
+    "statement_timeout=10s"
     " -c timezone=UTC -c datestyle=ISO -c jit=off'";
 
 /// What a failure means for whoever must go on. Classes of SQLSTATE from PostgreSQL's appendix A.
 Fault::Retry retry_for(const std::string& state) {
     const std::string_view cls = std::string_view{state}.substr(0, 2);
     if (state == "55P03" || state == "57014" || cls == "40") return Fault::Retry::same_batch;
-    // 22 data, 23 constraint, 21 cardinality, 54 size limits, P0 raised by a trigger, 44 view check.
+    // 22 data, 23 constraint, 21 cardinality, 54 size limits, P0 raised by a trigger, 44 view
+    // check.
     if (cls == "22" || cls == "23" || cls == "21" || cls == "54" || cls == "P0" || cls == "44") {
         return Fault::Retry::one_by_one;
     }
-    // 08 connection, 53 resources (disk full, too many connections), 57 shut down, 58 I/O, XX corrupted, 25 read-only.
+    // 08 connection, 53 resources (disk full, too many connections), 57 shut down, 58 I/O, XX
+    // corrupted, 25 read-only.
     if (cls == "08" || cls == "53" || cls == "57" || cls == "58" || cls == "XX" || cls == "25") {
         return Fault::Retry::after_reconnect;
     }
@@ -89,8 +92,12 @@ Connection::~Connection() = default;
 Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 
-void Connection::open() { impl_->open(); }
-bool Connection::is_open() const noexcept { return impl_->raw != nullptr; }
+void Connection::open() {
+    impl_->open();
+}
+bool Connection::is_open() const noexcept {
+    return impl_->raw != nullptr;
+}
 void Connection::reset() noexcept {
     impl_->raw.reset();
     impl_->prepared.clear();
@@ -103,11 +110,14 @@ struct Tx::Impl {
 
 Tx::Tx(Connection& connection, Mode mode) : impl_{new Impl{connection, nullptr}} {
     pqxx::connection& raw = connection.impl().open();
-    // A connection that failed must be destroyed: libpqxx would reconnect it silently at the third use.
+    // A connection that failed must be destroyed: libpqxx would reconnect it silently at the third
+    // use.
     try {
         guarded("beginning a transaction", [&] {
             switch (mode) {
-                case Mode::read_write: impl_->raw = std::make_unique<pqxx::work>(raw); break;
+                case Mode::read_write:
+                    impl_->raw = std::make_unique<pqxx::work>(raw);
+                    break;
                 case Mode::read_only:
                     impl_->raw = std::make_unique<pqxx::read_transaction>(raw);
                     break;
@@ -156,6 +166,10 @@ pqxx::result detail::run(Tx& tx, const Query& query,
         }
         throw;
     }
+}
+
+void detail::run_text(Tx& tx, const std::string& text, const char* what) {
+    guarded(what, [&] { tx.impl().raw->exec(text); });
 }
 
 void Array::add(std::string_view value) {

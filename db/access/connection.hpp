@@ -5,21 +5,23 @@
 
 namespace klyuchnik::db {
 
-/// Where the database is and as whom. Passwords are not in here: libpq reads them from the file that
-/// PGPASSFILE names.
+/// Where the database is and as whom. Passwords are not in here: libpq reads them from the file
+/// that PGPASSFILE names.
 struct ConnectionSettings {
-    std::string conninfo;  ///< "host=/run/x port=5432 dbname=klyuchnik"; several hosts as libpq takes them.
-    std::string role;      ///< "kl_keys"; empty = what conninfo says.
-    std::string program;   ///< Shown in pg_stat_activity.
+    std::string
+        conninfo;  ///< "host=/run/x port=5432 dbname=klyuchnik"; several hosts as libpq takes them.
+    std::string role;     ///< "kl_keys"; empty = what conninfo says.
+    std::string program;  ///< Shown in pg_stat_activity.
 };
 
 /// One connection to PostgreSQL. Belongs to one thread at a time.
 ///
-/// It connects at the first transaction and again after a loss, never hidden: a lost connection throws
-/// Fault(after_reconnect), and whoever catches it decides when to try again (`reset()` first is not needed).
-/// Session limits of every connection: lock_timeout 1 s, idle_in_transaction_session_timeout 3 s,
-/// statement_timeout 10 s, TCP keep-alives, connect_timeout 3 s: a paused process holds nobody up.
-/// At connect it checks that synchronous_commit is on, since an answer promises durability: Fault(never) if not.
+/// It connects at the first transaction and again after a loss, never hidden: a lost connection
+/// throws Fault(after_reconnect), and whoever catches it decides when to try again (`reset()` first
+/// is not needed). Session limits of every connection: lock_timeout 1 s,
+/// idle_in_transaction_session_timeout 3 s, statement_timeout 10 s, TCP keep-alives,
+/// connect_timeout 3 s: a paused process holds nobody up. At connect it checks that
+/// synchronous_commit is on, since an answer promises durability: Fault(never) if not.
 class Connection {
  public:
     explicit Connection(ConnectionSettings settings);
@@ -42,14 +44,14 @@ class Connection {
 
 /// One transaction. Rolls back unless `commit()` has returned.
 ///
-/// `commit()` throws Fault(after_reconnect) when the outcome is unknown; that is safe only because what was
-/// done and the record that it was done are in the same transaction.
+/// `commit()` throws Fault(after_reconnect) when the outcome is unknown; that is safe only because
+/// what was done and the record that it was done are in the same transaction.
 class Tx {
  public:
     enum class Mode {
         read_write,
-        read_only,   ///< A transaction that may not write.
-        one_read,    ///< No transaction at all: one statement that reads, one round trip.
+        read_only,  ///< A transaction that may not write.
+        one_read,   ///< No transaction at all: one statement that reads, one round trip.
     };
     explicit Tx(Connection& connection, Mode mode = Mode::read_write);
     ~Tx();

@@ -5,15 +5,17 @@
 
 namespace klyuchnik::db {
 
-/// Something that should not happen. Thrown by db/access, caught by the loops and by `main` only; its text is
-/// for the log and never goes to a device.
+/// Something that should not happen. Thrown by db/access, caught by the loops and by `main` only;
+/// its text is for the log and never goes to a device.
 class Fault : public std::runtime_error {
  public:
     enum class Retry {
-        same_batch,       ///< Deadlock, lock or statement timeout: do it again as it was.
-        one_by_one,       ///< The database refuses what is in the data: find the message that carries it.
-        after_reconnect,  ///< No connection, or the outcome of a commit is unknown: nothing may be answered.
-        never,            ///< The statement itself is wrong here (schema, grants): a person must mend it.
+        same_batch,  ///< Deadlock, lock or statement timeout: do it again as it was.
+        one_by_one,  ///< The database refuses what is in the data: find the message that carries
+                     ///< it.
+        after_reconnect,  ///< No connection, or the outcome of a commit is unknown: nothing may be
+                          ///< answered.
+        never,  ///< The statement itself is wrong here (schema, grants): a person must mend it.
     };
     Fault(const std::string& what, Retry retry, std::string state = {})
         : std::runtime_error{what}, retry_{retry}, state_{std::move(state)} {}

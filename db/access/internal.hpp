@@ -68,7 +68,9 @@ std::string array_of(const Values& values) {
 }
 
 /// The field's bytes; they live as long as the result does.
-inline std::string_view view_of(const pqxx::field& field) { return {field.c_str(), field.size()}; }
+inline std::string_view view_of(const pqxx::field& field) {
+    return {field.c_str(), field.size()};
+}
 
 /// "2026-01-31 07:05:09.12+00", as PostgreSQL prints a timestamptz under our session's UTC.
 topics::Instant instant_of(const pqxx::field& field);
@@ -85,14 +87,30 @@ inline std::optional<std::string> optional_text(const pqxx::field& field) {
 std::vector<std::int64_t> integers_of(const pqxx::field& field);
 
 namespace detail {
-inline std::optional<std::string> parameter(const std::string& value) { return value; }
-inline std::optional<std::string> parameter(const char* value) { return std::string{value}; }
-inline std::optional<std::string> parameter(std::int64_t value) { return std::to_string(value); }
-inline std::optional<std::string> parameter(int value) { return std::to_string(value); }
-inline std::optional<std::string> parameter(bool value) { return std::string{value ? "t" : "f"}; }
-inline std::optional<std::string> parameter(topics::Instant at) { return topics::rfc3339(at); }
-inline std::optional<std::string> parameter(const topics::DeviceId& device) { return device.text(); }
-inline std::optional<std::string> parameter(std::nullopt_t) { return std::nullopt; }
+inline std::optional<std::string> parameter(const std::string& value) {
+    return value;
+}
+inline std::optional<std::string> parameter(const char* value) {
+    return std::string{value};
+}
+inline std::optional<std::string> parameter(std::int64_t value) {
+    return std::to_string(value);
+}
+inline std::optional<std::string> parameter(int value) {
+    return std::to_string(value);
+}
+inline std::optional<std::string> parameter(bool value) {
+    return std::string{value ? "t" : "f"};
+}
+inline std::optional<std::string> parameter(topics::Instant at) {
+    return topics::rfc3339(at);
+}
+inline std::optional<std::string> parameter(const topics::DeviceId& device) {
+    return device.text();
+}
+inline std::optional<std::string> parameter(std::nullopt_t) {
+    return std::nullopt;
+}
 template <class Tag>
 std::optional<std::string> parameter(const topics::Id<Tag>& id) {
     return std::to_string(id.value);
@@ -107,6 +125,8 @@ std::optional<std::string> parameter(const std::optional<T>& value) {
     return parameter(*value);
 }
 pqxx::result run(Tx& tx, const Query& query, const std::vector<std::optional<std::string>>& values);
+/// For migrations only: text with several commands, which no prepared statement can hold.
+void run_text(Tx& tx, const std::string& text, const char* what);
 }  // namespace detail
 
 /// Runs one statement. Throws Fault.

@@ -5,7 +5,8 @@
 
 namespace klyuchnik::db {
 
-/// One statement: a file of db/queries, embedded. Prepared on a connection at its first use, under its name.
+/// One statement: a file of db/queries, embedded. Prepared on a connection at its first use, under
+/// its name.
 struct Query {
     const char* name;
     const char* text;

@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "db/access/connection.hpp"
+#include "topics/ids.hpp"
+#include "topics/time.hpp"
+
+/// The runtime's own tables: cursors, facts, gaps, inbox, dead letters. Every function is one
+/// statement for any number of rows, and does nothing when there are none. All throw Fault.
+namespace klyuchnik::db {
+
+using topics::DeviceId;
+using topics::Epoch;
+using topics::Instant;
+using topics::Sequence;
+
+/// How far a device's journal is committed. Read under a row lock by whoever is going to move it.
+struct Cursor {
+    DeviceId device;
+    topics::Connection cn;
+    Epoch epoch;
+    Sequence acked;
+    Sequence recent_first;  ///< recent_digests[0] belongs to this sequence.
+    std::vector<std::uint64_t>
+        recent_digests;  ///< Of the last batch, to tell a repeat from a clone.
+    std::int64_t boot = 0;
+    std::optional<Instant> booted_at;
+    std::int64_t skipped = 0;
+};
+
+/// Where a fact's time came from, best first.
+enum class TimeSource : std::uint8_t { device, boot, received };
+/// What became of a fact.
+enum class Outcome : std::uint8_t { applied, conflict, logged, unknown, set_aside };
+std::string_view name_of(TimeSource source);
+std::string_view name_of(Outcome outcome);
+
+struct FactRow {
+    DeviceId device;
+    Epoch epoch;
+    Sequence sequence;
+    std::string kind;
+    Instant occurred;
+    TimeSource time_source = TimeSource::received;
+    std::uint64_t digest = 0;
+    Outcome outcome = Outcome::logged;
+    std::string content;
+};
+
+/// A fact's number: what makes it one fact everywhere.
+struct FactNumber {
+    DeviceId device;
+    Epoch epoch;
+    Sequence sequence;
+    auto operator<=>(const FactNumber&) const = default;
+};
+
+struct Gap {
+    DeviceId device;
+    Epoch epoch;
+    Sequence first;
+    Sequence last;
+    std::string why;
+};
+
+struct DeviceConflict {
+    FactNumber number;
+    std::uint64_t digest = 0;
+    std::string kind;
+    std::string content;
+};
+
+struct IssuedEpoch {
+    DeviceId device;
+    topics::Connection cn;
+    Epoch epoch;
+    std::string why;
+};
+
+struct DeadLetter {
+    std::string domain;
+    std::string source;
+    std::string kind;
+    std::string payload;
+    std::string why;
+};
+
+struct AskKey {
+    std::string account;
+    std::string id;
+    auto operator<=>(const AskKey&) const = default;
+};
+struct KeptAnswer {
+    AskKey key;
+    std::uint64_t digest = 0;
+    std::string answer;  ///< The bytes that were sent.
+};
+
+/// An account or device that may ask, with its role ("device" for a device).
+struct CallerRole {
+    std::string account;
+    std::string role;
+};
+
+/// Only the cursors that nobody else holds, in id order; a missing one is left to the device's
+/// repeat.
+std::vector<Cursor> lock_cursors(Tx& tx, std::span<const DeviceId> devices);
+std::vector<Cursor> read_cursors(Tx& tx, std::span<const DeviceId> devices);
+void save_cursors(Tx& tx, std::span<const Cursor> cursors);
+
+void add_facts(Tx& tx, std::span<const FactRow> facts, Instant received);
+/// The digests of those facts that are stored.
+struct StoredFact {
+    FactNumber number;
+    std::uint64_t digest = 0;
+};
+std::vector<StoredFact> find_facts(Tx& tx, std::span<const FactNumber> numbers);
+void add_gaps(Tx& tx, std::span<const Gap> gaps, Instant noticed);
+void add_device_conflicts(Tx& tx, std::span<const DeviceConflict> conflicts, Instant noticed);
+
+struct DeviceConnection {
+    DeviceId device;
+    topics::Connection cn;
+};
+std::vector<IssuedEpoch> find_epochs(Tx& tx, std::span<const DeviceConnection> connections);
+void add_epochs(Tx& tx, std::span<const IssuedEpoch> epochs, Instant issued);
+
+std::vector<KeptAnswer> find_answers(Tx& tx, std::span<const AskKey> keys);
+/// A key that is there already violates inbox_once: another handler answered the same ask
+/// meanwhile.
+void keep_answers(Tx& tx, std::span<const KeptAnswer> answers, Instant now);
+void add_dead_letters(Tx& tx, std::span<const DeadLetter> letters, Instant now);
+std::vector<CallerRole> find_callers(Tx& tx, std::span<const std::int64_t> accounts,
+                                     std::span<const std::string> devices);
+
+// -- chores: one statement each, called by whoever claimed them
+// -----------------------------------------
+std::vector<std::string> claim_chores(Tx& tx, Instant now);
+void make_partitions(Tx& tx, int months_ahead);
+std::size_t forget_inbox(Tx& tx, Instant before, std::int64_t rows_max);
+std::size_t forget_facts(Tx& tx, Instant before, std::int64_t rows_max);
+std::size_t forget_epochs(Tx& tx, Instant before, std::int64_t rows_max);
+std::size_t forget_sessions(Tx& tx, Instant before, std::int64_t rows_max);
+
+}  // namespace klyuchnik::db

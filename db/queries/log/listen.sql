@@ -1,0 +1,2 @@
+-- Every event written wakes the relay.
+listen kl_log

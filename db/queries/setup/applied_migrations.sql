@@ -1,0 +1,1 @@
+select number, name, checksum from public.klyuchnik_migrations order by number

@@ -1,0 +1,1 @@
+select to_regclass('public.klyuchnik_migrations') is not null

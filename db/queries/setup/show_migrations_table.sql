@@ -1,0 +1,1 @@
+grant select on public.klyuchnik_migrations to public

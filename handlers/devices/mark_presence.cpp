@@ -1,0 +1,56 @@
+// A device came, or went.
+//
+//   in      births and wills (the journal's side of a birth is the runtime's)
+//   writes  devices.presence             a will of an older connection changes nothing
+//   event   devices.online for a new connection, devices.offline
+
+#include <map>
+
+#include "db/access/devices_store.hpp"
+#include "handlers/devices/commands.hpp"
+
+namespace klyuchnik::handlers::devices {
+
+using namespace topics;
+
+namespace {
+
+Event presence_event(const DeviceId& device, std::string_view type, Connection cn, Instant now) {
+    Event event;
+    event.domain = "devices";
+    event.type = type;
+    event.subject = "device:" + device.text();
+    event.actor = event.subject;
+    event.source = device.text() + ":cn:" + std::to_string(cn.value);
+    event.occurred = now;
+    event.ids.device = device;
+    return event;
+}
+
+}  // namespace
+
+void mark_presence(std::span<const StateItem* const> states, Work& work, db::Tx& tx) {
+    // Only the last word of each device counts; one statement can not write a row twice.
+    std::map<DeviceId, db::BornDevice> born;
+    std::map<DeviceId, Connection> gone;
+    for (const StateItem* item : states) {
+        if (const auto* birth = std::get_if<Birth>(&item->state)) {
+            born[item->device] = {item->device, birth->cn, birth->firmware, birth->heartbeat_s};
+            if (item->fresh) {
+                work.events.push_back(presence_event(item->device, "online", birth->cn, work.now));
+            }
+        } else {
+            gone[item->device] = std::get<Will>(item->state).cn;
+        }
+    }
+    std::vector<db::BornDevice> online;
+    for (auto& [device, birth] : born) online.push_back(birth);
+    db::mark_online(tx, online, work.now);
+    std::vector<db::GoneDevice> offline;
+    for (const auto& [device, cn] : gone) offline.push_back({device, cn});
+    for (const DeviceId& device : db::mark_offline(tx, offline, work.now)) {
+        work.events.push_back(presence_event(device, "offline", gone.at(device), work.now));
+    }
+}
+
+}  // namespace klyuchnik::handlers::devices

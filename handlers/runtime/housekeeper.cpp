@@ -1,0 +1,88 @@
+#include "handlers/runtime/housekeeper.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "db/access/fault.hpp"
+#include "db/access/runtime_store.hpp"
+#include "process/log.hpp"
+#include "topics/limits.hpp"
+
+namespace klyuchnik::handlers {
+
+using namespace std::chrono_literals;
+
+namespace {
+constexpr std::chrono::hours kEpochsKept{180 * 24};
+constexpr std::chrono::hours kDeadSessionsKept{24};
+}  // namespace
+
+Housekeeper::Housekeeper(db::ConnectionSettings database, Retention retention,
+                         const process::Clock& clock, process::Metrics& metrics)
+    : connection_{std::move(database)},
+      retention_{retention},
+      clock_{clock},
+      forgotten_{metrics.counter("klyuchnik_rows_forgotten_total", "Rows past their retention")},
+      stop_fd_{::eventfd(0, EFD_CLOEXEC)} {}
+
+Housekeeper::~Housekeeper() {
+    if (thread_.joinable()) stop();
+    ::close(stop_fd_);
+}
+
+void Housekeeper::start() {
+    thread_ = std::thread{[this] { run(); }};
+}
+
+void Housekeeper::stop() {
+    ::eventfd_write(stop_fd_, 1);
+    thread_.join();
+}
+
+void Housekeeper::run() {
+    pollfd waiting{stop_fd_, POLLIN, 0};
+    const auto look = std::chrono::duration_cast<std::chrono::milliseconds>(kLookEvery);
+    do {
+        try {
+            work();
+        } catch (const db::Fault& fault) {
+            process::log::warn_every("housekeeper", 60s, "housekeeper: {}", fault.what());
+            connection_.reset();
+        }
+    } while (::poll(&waiting, 1, static_cast<int>(look.count())) == 0);
+}
+
+void Housekeeper::work() {
+    const topics::Instant now = clock_.now();
+    db::Tx tx{connection_};
+    for (const std::string& name : db::claim_chores(tx, now)) do_chore(tx, name, now);
+    tx.commit();
+}
+
+void Housekeeper::do_chore(db::Tx& tx, const std::string& name, topics::Instant now) {
+    // A chore that has more to do than this goes on at its next due time.
+    for (int statement = 0; statement < kStatementsPerChore; ++statement) {
+        if (do_once(tx, name, now) < static_cast<std::size_t>(kRowsPerStatement)) return;
+    }
+}
+
+std::size_t Housekeeper::do_once(db::Tx& tx, const std::string& name, topics::Instant now) {
+    std::size_t rows = 0;
+    if (name == "make_partitions") {
+        db::make_partitions(tx, kPartitionsAhead);
+    } else if (name == "forget_inbox") {
+        rows = db::forget_inbox(tx, now - topics::limits::kInboxKept, kRowsPerStatement);
+    } else if (name == "forget_facts") {
+        rows =
+            db::forget_facts(tx, now - std::chrono::days{retention_.facts_days}, kRowsPerStatement);
+    } else if (name == "forget_epochs") {
+        rows = db::forget_epochs(tx, now - kEpochsKept, kRowsPerStatement);
+    } else if (name == "forget_sessions") {
+        rows = db::forget_sessions(tx, now - kDeadSessionsKept, kRowsPerStatement);
+    }
+    forgotten_.inc(static_cast<double>(rows));
+    return rows;
+}
+
+}  // namespace klyuchnik::handlers

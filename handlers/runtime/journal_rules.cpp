@@ -1,0 +1,115 @@
+#include "handlers/runtime/journal_rules.hpp"
+
+#include <algorithm>
+
+#include "topics/limits.hpp"
+
+namespace klyuchnik::handlers {
+
+using namespace topics;
+
+namespace {
+
+constexpr std::chrono::minutes kClockAheadMax{5};
+
+/// Whether the cursor remembers `sequence`, and with other content.
+bool differs(const db::Cursor& cursor, std::int64_t sequence, std::uint64_t digest) {
+    const std::int64_t index = sequence - cursor.recent_first.value;
+    if (index < 0 || index >= static_cast<std::int64_t>(cursor.recent_digests.size())) return false;
+    return cursor.recent_digests[static_cast<std::size_t>(index)] != digest;
+}
+
+/// From the first missing one to the one before the oldest that the device still holds.
+std::optional<LostRange> lost_before(const db::Cursor& cursor, Sequence oldest_held) {
+    if (oldest_held.value <= cursor.acked.value + 1) return std::nullopt;
+    return LostRange{Sequence{cursor.acked.value + 1}, Sequence{oldest_held.value - 1}};
+}
+
+}  // namespace
+
+Placement place_batch(const db::Cursor& cursor, const FactBatch& batch) {
+    Placement placement;
+    if (batch.cn != cursor.cn || cursor.epoch.value == 0) {
+        placement.error = AckError::hello;
+        return placement;
+    }
+    if (batch.epoch != cursor.epoch) {
+        placement.error = AckError::epoch;
+        return placement;
+    }
+    for (std::size_t i = 0; i < batch.facts.size(); ++i) {
+        const std::int64_t sequence = batch.first.value + static_cast<std::int64_t>(i);
+        if (sequence > cursor.acked.value) break;
+        if (differs(cursor, sequence, batch.facts[i].digest)) placement.differ.push_back(i);
+    }
+    if (!placement.differ.empty()) {
+        placement.error = AckError::epoch;
+        return placement;
+    }
+    placement.lost = lost_before(cursor, batch.lo);
+    const std::int64_t next = placement.lost ? batch.lo.value : cursor.acked.value + 1;
+    if (batch.first.value > next) {
+        placement.error = AckError::gap;
+        return placement;
+    }
+    const std::int64_t known = next - batch.first.value;
+    placement.skip = std::min(static_cast<std::size_t>(known), batch.facts.size());
+    placement.apply = placement.skip < batch.facts.size();
+    return placement;
+}
+
+BirthVerdict judge_birth(const db::Cursor& cursor, const Birth& birth, std::optional<Epoch> issued,
+                         Instant now) {
+    BirthVerdict verdict;
+    verdict.cursor = cursor;
+    if (issued) {
+        verdict.stale = birth.cn != cursor.cn;
+        return verdict;
+    }
+    verdict.fresh = true;
+    db::Cursor& after = verdict.cursor;
+    after.cn = birth.cn;
+    after.boot = birth.boot;
+    after.booted_at = now - std::chrono::milliseconds{birth.since_boot_ms};
+
+    const bool same_journal = birth.epoch.value != 0 && birth.epoch == cursor.epoch;
+    if (same_journal && birth.hi >= cursor.acked) {
+        const Sequence oldest = birth.lo.value == 0 ? Sequence{birth.hi.value + 1} : birth.lo;
+        verdict.lost = lost_before(cursor, oldest);
+        verdict.lost_epoch = cursor.epoch;
+        if (verdict.lost) after.acked = verdict.lost->last;
+        return verdict;
+    }
+    verdict.new_epoch = true;
+    if (same_journal) {
+        verdict.why = "restored";
+    } else if (birth.epoch.value != 0) {
+        verdict.why = "foreign";
+    } else {
+        verdict.why = cursor.epoch.value == 0 ? "first" : "wiped";
+    }
+    after.epoch.value = std::max(cursor.epoch.value, birth.epoch.value) + 1;
+    after.acked.value = 0;
+    after.recent_first.value = 0;
+    after.recent_digests.clear();
+    return verdict;
+}
+
+FactTime time_of(const DeviceTime& said, const db::Cursor& cursor, Instant received) {
+    if (said.utc_s && *said.utc_s >= limits::kTrustedTimeMin &&
+        *said.utc_s < limits::kTrustedTimeMax) {
+        const Instant at = from_unix_seconds(*said.utc_s);
+        if (at <= received + kClockAheadMax) return {at, db::TimeSource::device};
+    }
+    // Years of uptime do not overflow: 2^53 ms are refused by the codec long before microseconds
+    // do.
+    constexpr std::int64_t kUptimeMaxMs = std::int64_t{50} * 365 * 86'400 * 1000;
+    if (said.boot && said.since_boot_ms && cursor.booted_at && *said.boot == cursor.boot &&
+        *said.since_boot_ms < kUptimeMaxMs) {
+        const Instant at = *cursor.booted_at + std::chrono::milliseconds{*said.since_boot_ms};
+        return {std::min(at, received), db::TimeSource::boot};
+    }
+    return {received, db::TimeSource::received};
+}
+
+}  // namespace klyuchnik::handlers

@@ -1,0 +1,69 @@
+#include "handlers/runtime/work.hpp"
+
+namespace klyuchnik::handlers {
+
+using namespace topics;
+
+namespace {
+
+Event& add(std::vector<Event>& events, std::string_view domain, std::string_view type,
+           std::string subject, std::string actor, std::string source, Instant occurred) {
+    Event event;
+    event.domain = domain;
+    event.type = type;
+    event.subject = std::move(subject);
+    event.actor = std::move(actor);
+    event.source = std::move(source);
+    event.occurred = occurred;
+    return events.emplace_back(std::move(event));
+}
+
+}  // namespace
+
+Event& Work::log(const FactItem& fact, std::string_view domain, std::string_view type,
+                 std::string subject) {
+    Event& event = add(events, domain, type, std::move(subject),
+                       "device:" + fact.number.device.text(), fact.source, fact.occurred);
+    event.ids.device = fact.number.device;
+    return event;
+}
+
+Event& Work::log(const AskItem& ask, std::string_view domain, std::string_view type,
+                 std::string subject) {
+    const bool is_device = ask.role == "device";
+    return add(events, domain, type, std::move(subject),
+               (is_device ? "device:" : "") + ask.ask.by.account, ask.source, now);
+}
+
+void Domain::answer(std::span<RequestItem> requests, Instant, db::Tx&) {
+    for (RequestItem& item : requests) refuse(item.answer, {Code::not_served, ""});
+}
+
+bool may_ask(std::string_view role, const AskBody& body, const Caller& by) {
+    // An old cabinet, by its own credential or from a trusted network, gives keys out and takes
+    // them back.
+    if (role == "device" || role == "trusted-network") {
+        return by.via == Via::legacy &&
+               (std::holds_alternative<IssueKey>(body) || std::holds_alternative<ReturnKey>(body));
+    }
+    // Whoever signed in may open and close sessions of their own.
+    if (const auto* open = std::get_if<OpenSession>(&body)) {
+        return by.account == "account:" + std::to_string(open->account.value);
+    }
+    if (std::holds_alternative<CloseSession>(body)) return !role.empty();
+    return role == "admin";
+}
+
+std::string source_of(const db::FactNumber& number) {
+    return number.device.text() + ":" + std::to_string(number.epoch.value) + ":" +
+           std::to_string(number.sequence.value);
+}
+
+void refuse(RequestAnswer& answer, const Refusal& refusal) {
+    const CodeInfo& row = info(refusal.code);
+    answer.rc = row.rc;
+    answer.code = std::string{row.name};
+    answer.text = std::string{row.text};
+}
+
+}  // namespace klyuchnik::handlers
