@@ -1,7 +1,8 @@
 -- $1 device_id
--- How often each fact had an effect: one event of its own kind each, conflicts apart.
+-- Facts with more than one event of a kind that each fact causes at most once.
 select source, count(*) as times
 from log.events
-where actor = 'device:' || $1 and type in ('key_taken', 'key_returned', 'loan_confirmed')
+where actor = 'device:' || $1
+  and type in ('key_taken', 'key_returned', 'loan_confirmed', 'access_granted', 'access_denied')
 group by source
 having count(*) > 1
