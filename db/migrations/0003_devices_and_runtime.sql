@@ -126,6 +126,6 @@ insert into runtime.chores (name, every)
 values ('make_partitions', '6 hours'), ('forget_inbox', '1 hour'), ('forget_facts', '1 hour'),
        ('forget_sessions', '1 hour'), ('forget_epochs', '1 day');
 
-grant select, insert, update on runtime.cursors to kl_runtime;
-grant select, insert on runtime.epochs, runtime.facts, runtime.device_gaps, runtime.device_conflicts,
+grant select, insert, update on runtime.cursors, runtime.epochs to kl_runtime;
+grant select, insert on runtime.facts, runtime.device_gaps, runtime.device_conflicts,
     runtime.inbox, runtime.dead_letters to kl_runtime;
