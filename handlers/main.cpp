@@ -62,10 +62,10 @@ constexpr std::array kDomains{
 };
 
 db::ConnectionSettings as_role(const Options& options, const std::string& role) {
-    return {options.database, role, kProgram};
+    return {options.database, role, kProgram, true};
 }
 db::ConnectionSettings as_owner(const Options& options) {
-    return {options.database, "", kProgram};
+    return {options.database, "", kProgram, false};
 }
 
 /// 120 bits, in letters and digits that nobody confuses when copying by hand.

@@ -5,14 +5,14 @@
  * are zero-terminated and may hold anything a client can send. Unknown or malformed input is always
  * refused.
  *
- *   who         user name                          publishes subscribes cabinet kc-[a-z0-9]{4,18}
- * own up/{ev,rq,tm,ch}, own st           own dn/+ gateway     sg-[a-z0-9]{4,18} the same under
- * class sg                own dn/+ handlers    handlers-[a-z0-9-]{1,32}           {dev}/dn/x, re/x,
- * ev/x/y, sys/x/y,     $share of up/.. and ask/.., the control topic                      the
- * states of all devices bridge      bridge-[a-z0-9-]{1,32}             ask/x/y/{own name}, sys/x/y
- * re/{own name}, ev/.., sys/.. simulator   sim-[a-z0-9-]{1,32}                sys/x/y ev/.., sys/..
- *   operator    ops-[a-z0-9-]{1,32}                the control topic                      anything
- * of ours, $SYS/..
+ * User names, and what follows from them (the table is in broker/README.md):
+ *
+ * - devices, `(kc|sg)-[a-z0-9]{4,18}`: speak and hear as themselves only.
+ * - `handlers-[a-z0-9-]{1,32}`: hear devices and asks in share groups, and all states; say acks,
+ *   answers, commands, events, and the kick.
+ * - `bridge-...`: ask in their own name; hear their own answers and the log.
+ * - `sim-...`: hear the log.
+ * - `ops-...`, a person: hears everything of ours and $SYS, says nothing but the kick.
  */
 #pragma once
 

@@ -9,12 +9,16 @@
 namespace klyuchnik::db {
 namespace {
 
+constexpr const char* kByKey =
+    " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
+    " -c enable_mergejoin=off -c enable_bitmapscan=off";
+
 constexpr const char* kSessionOptions =
     " connect_timeout=3 keepalives=1 keepalives_idle=30 keepalives_interval=10 keepalives_count=3"
     " client_encoding=UTF8"
     " options='-c lock_timeout=1s -c idle_in_transaction_session_timeout=3s -c "
     "statement_timeout=10s"
-    " -c timezone=UTC -c datestyle=ISO -c jit=off'";
+    " -c timezone=UTC -c datestyle=ISO -c jit=off";
 
 /// What a failure means for whoever must go on. Classes of SQLSTATE from PostgreSQL's appendix A.
 Fault::Retry retry_for(const std::string& state) {
@@ -67,6 +71,7 @@ struct Connection::Impl {
         if (raw) return *raw;
         guarded("connecting to the database", [&] {
             std::string conninfo = settings.conninfo + kSessionOptions;
+            conninfo += settings.by_key ? std::string{kByKey} + "'" : "'";
             if (!settings.role.empty()) conninfo += " user=" + settings.role;
             if (!settings.program.empty()) conninfo += " application_name=" + settings.program;
             auto fresh = std::make_unique<pqxx::connection>(conninfo);

@@ -12,6 +12,10 @@ struct ConnectionSettings {
         conninfo;  ///< "host=/run/x port=5432 dbname=klyuchnik"; several hosts as libpq takes them.
     std::string role;     ///< "kl_keys"; empty = what conninfo says.
     std::string program;  ///< Shown in pg_stat_activity.
+    /// For handlers, whose statements all look rows up by key: plans once, without statistics,
+    /// always by index. Left to itself the planner keeps a plan made while a table was empty, and a
+    /// system installed an hour ago answers a hundred times slower than one of yesterday.
+    bool by_key = false;
 };
 
 /// One connection to PostgreSQL. Belongs to one thread at a time.

@@ -8,8 +8,8 @@
 
 namespace klyuchnik::db {
 
-/// Waits for events to be written (NOTIFY kl_log). Plain libpq beneath, because libpqxx does not tell reliably
-/// when its connection is gone. Belongs to one thread.
+/// Waits for events to be written (NOTIFY kl_log). Plain libpq beneath, because libpqxx does not
+/// tell reliably when its connection is gone. Belongs to one thread.
 class Listener {
  public:
     explicit Listener(ConnectionSettings settings);

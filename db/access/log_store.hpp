@@ -19,7 +19,8 @@ std::vector<topics::PlacedEvent> events_after(Tx& tx, topics::Position position,
 
 struct Placed {
     std::size_t events = 0;
-    bool waiting = false;  ///< Others are committed but must wait for the end of an older transaction.
+    bool waiting =
+        false;  ///< Others are committed but must wait for the end of an older transaction.
 };
 /// Gives places to at most `rows_max` events that have none. The primary key
 /// of log.positions refuses a second relay that believes it leads: Fault(one_by_one), state 23505.

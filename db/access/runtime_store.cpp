@@ -83,7 +83,9 @@ void add_facts(Tx& tx, std::span<const FactRow> facts, Instant received) {
         column(facts, [](const FactRow& f) { return name_of(f.time_source); }), received,
         column(facts, [](const FactRow& f) { return signed_bits(f.digest); }),
         column(facts, [](const FactRow& f) { return name_of(f.outcome); }),
-        column(facts, [](const FactRow& f) { return std::string_view{f.content}; }));
+        column(facts, [](const FactRow& f) { return std::string_view{f.content}; }),
+        column(facts, [](const FactRow& f) { return f.first_epoch; }),
+        column(facts, [](const FactRow& f) { return f.first_sequence; }));
 }
 
 std::vector<StoredFact> find_facts(Tx& tx, std::span<const FactNumber> numbers) {

@@ -50,6 +50,8 @@ struct FactRow {
     std::uint64_t digest = 0;
     Outcome outcome = Outcome::logged;
     std::string content;
+    Epoch first_epoch;  ///< The first number it was known by.
+    Sequence first_sequence;
 };
 
 /// A fact's number: what makes it one fact everywhere.
@@ -114,7 +116,8 @@ std::vector<Cursor> read_cursors(Tx& tx, std::span<const DeviceId> devices);
 void save_cursors(Tx& tx, std::span<const Cursor> cursors);
 
 void add_facts(Tx& tx, std::span<const FactRow> facts, Instant received);
-/// The digests of those facts that are stored.
+/// The digests of those facts that are stored under these numbers, now or when they were first
+/// known. A number may have two: of the fact that has it, and of one that once had it.
 struct StoredFact {
     FactNumber number;
     std::uint64_t digest = 0;

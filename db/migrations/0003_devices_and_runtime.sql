@@ -64,7 +64,11 @@ create table runtime.facts (
     digest      bigint not null,
     outcome     text not null,
     content     jsonb not null,
+    -- The first number it was known by: its own, or the one it brings along from an earlier epoch.
+    first_epoch    bigint not null,
+    first_sequence bigint not null,
     constraint facts_once primary key (device_id, epoch, sequence),
+    constraint facts_once_ever unique (device_id, first_epoch, first_sequence),
     constraint facts_time_source_known check (time_source in ('device', 'boot', 'received')),
     constraint facts_outcome_known check (outcome in ('applied', 'conflict', 'logged', 'unknown', 'set_aside'))
 );

@@ -16,9 +16,9 @@ std::string device_subject(const DeviceId& device) {
 }
 
 db::FactRow row_of(const FactItem& item) {
-    return {item.number.device, item.number.epoch, item.number.sequence,
-            item.fact.kind,     item.occurred,     item.time_source,
-            item.fact.digest,   item.outcome,      item.fact.content};
+    return {item.number.device, item.number.epoch, item.number.sequence, item.fact.kind,
+            item.occurred,      item.time_source,  item.fact.digest,     item.outcome,
+            item.fact.content,  item.first.epoch,  item.first.sequence};
 }
 
 /// Kinds that every class of device has and that the runtime itself applies.
@@ -68,7 +68,7 @@ JournalStage::JournalStage(db::Tx& tx, std::span<const Message> messages, Instan
         issued_[{issued.device, issued.cn}] = issued.epoch;
     }
     for (const db::StoredFact& stored : db::find_facts(tx, old_numbers)) {
-        old_digests_[stored.number] = stored.digest;
+        known_.insert({stored.number, stored.digest});
     }
 }
 
@@ -145,21 +145,27 @@ void JournalStage::apply_fact(const FactBatch& batch, std::size_t index, Held& h
                               const std::string* set_aside, Work& work) {
     const Fact& fact = batch.facts[index];
     const Sequence sequence{batch.first.value + static_cast<std::int64_t>(index)};
+    db::FactNumber first{held.cursor.device, batch.epoch, sequence};
     if (fact.old) {
-        const auto known =
-            old_digests_.find({held.cursor.device, fact.old->epoch, fact.old->sequence});
-        if (known != old_digests_.end() && known->second == fact.digest) {
+        const db::FactNumber old{held.cursor.device, fact.old->epoch, fact.old->sequence};
+        if (known_.contains({old, fact.digest})) {
             ++held.cursor.skipped;
             ++counts_.skipped;
             return;
         }
+        // Another fact has that number already (a clone's): this one is known by its present number
+        // then.
+        const auto other = known_.lower_bound({old, 0});
+        if (other == known_.end() || other->first != old) first = old;
     }
     const FactTime time = time_of(fact.at, held.cursor, now_);
-    FactItem item{{held.cursor.device, batch.epoch, sequence}, fact, time.at, time.source, "", {}};
+    FactItem item{
+        {held.cursor.device, batch.epoch, sequence}, first, fact, time.at, time.source, "", {}};
     item.source = source_of(item.number);
     item.outcome = db::Outcome::logged;
     // A fact that comes again under a new number later in this very batch must be known then.
-    old_digests_[item.number] = fact.digest;
+    known_.insert({item.number, fact.digest});
+    known_.insert({first, fact.digest});
     ++counts_.applied;
     if (set_aside) {
         item.outcome = db::Outcome::set_aside;

@@ -61,8 +61,7 @@ class JournalStage {
     topics::Instant now_;
     std::map<topics::DeviceId, Held> held_;
     std::map<std::pair<topics::DeviceId, topics::Connection>, topics::Epoch> issued_;
-    std::map<db::FactNumber, std::uint64_t>
-        old_digests_;                    ///< Of facts that come again under a new number.
+    std::set<std::pair<db::FactNumber, std::uint64_t>> known_;                    ///< Of facts that come again under a new number.
     std::vector<db::FactRow> own_rows_;  ///< Facts that no domain sees.
     std::vector<db::Gap> gaps_;
     std::vector<db::DeviceConflict> conflicts_;

@@ -21,6 +21,7 @@ namespace klyuchnik::handlers {
 /// A fact that is new, next in its device's order.
 struct FactItem {
     db::FactNumber number;
+    db::FactNumber first;  ///< The first number it was known by, over all epochs.
     topics::Fact fact;
     topics::Instant occurred;
     db::TimeSource time_source = db::TimeSource::received;

@@ -39,7 +39,7 @@ int run(Options& options, const std::string& chosen) {
         return 0;
     }
     if (chosen == "verdict") {
-        db::Connection connection{{options.database, "kl_witness", "klyuchnik-witness"}};
+        db::Connection connection{{options.database, "kl_witness", "klyuchnik-witness", false}};
         const witness::Verdict verdict =
             witness::judge(options.state_dir, options.report, connection);
         std::cout << verdict.json() << '\n';

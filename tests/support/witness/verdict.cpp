@@ -85,7 +85,8 @@ Verdict judge(const std::filesystem::path& state_dir, const std::filesystem::pat
         verdict.refused = said.at("refused");
         verdict.taken = said.at("taken");
         verdict.returned = said.at("returned");
-        verdict.resent = said.at("resent");
+        verdict.resent = said.at("resent").get<std::int64_t>() +
+                         said.at("resent_on_purpose").get<std::int64_t>();
         verdict.p50_ms = said.at("p50_ms");
         verdict.p99_ms = said.at("p99_ms");
     }

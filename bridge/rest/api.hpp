@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bridge/rest/ask_client.hpp"
+#include "bridge/rest/auth.hpp"
+#include "bridge/rest/event_hub.hpp"
+#include "bridge/rest/http.hpp"
+#include "bridge/rest/read_pool.hpp"
+#include "process/clock.hpp"
+#include "process/metrics.hpp"
+
+/// What routes work with. Every route is either
+///
+///     require -> decode -> ask -> write        a write: a handler does it
+///     require -> one view query -> write       a read: the database answers
+///
+/// A file per resource adds its routes; each says in which statuses it may answer.
+namespace klyuchnik::bridge {
+
+struct ApiSettings {
+    std::chrono::hours session{12};  ///< A sign-in lasts so long.
+};
+
+struct Api {
+    ApiSettings settings;
+    Auth& auth;
+    AskClient& asks;
+    ReadPool& reads;
+    EventHub& hub;
+    const process::Clock& clock;
+    process::Metrics& metrics;
+    std::function<bool()> mqtt_connected;
+};
+
+void add_session_routes(Routes& routes, Api& api);
+void add_people_routes(Routes& routes, Api& api);
+void add_key_routes(Routes& routes, Api& api);
+void add_right_routes(Routes& routes, Api& api);
+void add_loan_routes(Routes& routes, Api& api);
+void add_conflict_routes(Routes& routes, Api& api);
+void add_device_routes(Routes& routes, Api& api);
+void add_event_routes(Routes& routes, Api& api);
+void add_health_routes(Routes& routes, Api& api);
+void add_cabinet_routes(Routes& routes, Api& api);  // bridge/legacy
+/// All of the above.
+void add_routes(Routes& routes, Api& api);
+
+/// `own` and what every route of an administrator may answer.
+std::vector<int> reading(std::initializer_list<int> own);
+/// `own` and what every write may answer.
+std::vector<int> writing(std::initializer_list<int> own);
+
+/// The client's Idempotency-Key, or a random one. Throws Problem 400 when it is not 1 to 64
+/// printable ASCII characters.
+std::string idempotency_key(const Request& request);
+
+/// A capture of the path that is a number given out by the database. What is none cannot exist:
+/// 404.
+std::int64_t id_in_path(const Request& request, const std::string& name);
+/// A query parameter that is such a number. 400 when it is something else.
+std::optional<std::int64_t> id_in_query(const Request& request, const std::string& name);
+
+/// The answer of a handler as an HTTP answer. Throws Problem for every no.
+///
+/// `done` is the status of success: 200 with the answer's content, 201 with Location = `location`
+/// and the answer's member `member` behind it, 204 with nothing.
+struct Done {
+    int status = 200;
+    std::string location;
+    std::string_view member;
+};
+Response write(const AskOutcome& outcome, const Done& done);
+/// The content of an answer that is a yes. Throws Problem for every no.
+std::string content_of(const AskOutcome& outcome);
+
+}  // namespace klyuchnik::bridge

@@ -1,0 +1,76 @@
+#include "bridge/rest/attempts.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace klyuchnik::bridge {
+
+Attempts::Attempts(AttemptRules rules, const process::Clock& clock, std::size_t guessers_max)
+    : rules_{rules}, clock_{clock}, guessers_max_{guessers_max} {}
+
+process::Instant Attempts::free_at(const Guesser& guesser) const {
+    const int beyond = guesser.failures - rules_.free;
+    if (beyond < 0) return guesser.last;
+    auto pause = rules_.pause_first;
+    for (int i = 0; i < beyond && pause < rules_.pause_max; ++i) pause *= 2;
+    return guesser.last + std::min(pause, rules_.pause_max);
+}
+
+std::chrono::seconds Attempts::begin(const std::string& who) {
+    const process::Instant now = clock_.now();
+    const std::lock_guard lock{mutex_};
+    auto found = guessers_.find(who);
+    if (found == guessers_.end()) {
+        if (guessers_.size() >= guessers_max_) make_room();
+        found = guessers_.emplace(who, Guesser{}).first;
+    }
+    Guesser& guesser = found->second;
+    if (now - guesser.last > rules_.forget_after) guesser.failures = 0;
+    if (guesser.failures >= rules_.free) {
+        const auto wait = free_at(guesser) - now;
+        if (wait > std::chrono::microseconds{0}) {
+            return std::chrono::ceil<std::chrono::seconds>(wait);
+        }
+    }
+    ++guesser.failures;
+    guesser.last = now;
+    return std::chrono::seconds{0};
+}
+
+void Attempts::succeeded(const std::string& who) {
+    const std::lock_guard lock{mutex_};
+    guessers_.erase(who);
+}
+
+void Attempts::withdraw(const std::string& who) {
+    const std::lock_guard lock{mutex_};
+    const auto found = guessers_.find(who);
+    if (found != guessers_.end() && found->second.failures > 0) --found->second.failures;
+}
+
+void Attempts::make_room() {
+    // A tenth at once, so that a flood of new guessers does not search the whole table each time.
+    const process::Instant now = clock_.now();
+    std::erase_if(guessers_,
+                  [&](const auto& one) { return now - one.second.last > rules_.forget_after; });
+    if (guessers_.size() < guessers_max_) return;
+    std::vector<process::Instant> times;
+    times.reserve(guessers_.size());
+    for (const auto& [who, guesser] : guessers_) times.push_back(guesser.last);
+    const auto tenth = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 10);
+    std::ranges::nth_element(times, tenth);
+    const process::Instant oldest_kept = *tenth;
+    std::size_t surplus = guessers_.size() / 10 + 1;
+    std::erase_if(guessers_, [&](const auto& one) {
+        if (surplus == 0 || one.second.last > oldest_kept) return false;
+        --surplus;
+        return true;
+    });
+}
+
+std::size_t Attempts::size() const {
+    const std::lock_guard lock{mutex_};
+    return guessers_.size();
+}
+
+}  // namespace klyuchnik::bridge

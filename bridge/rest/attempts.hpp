@@ -1,0 +1,57 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "process/clock.hpp"
+
+namespace klyuchnik::bridge {
+
+/// How fast somebody may guess.
+struct AttemptRules {
+    int free = 5;                            ///< Failures before the first pause.
+    std::chrono::seconds pause_first{1};     ///< Doubles with each further failure,
+    std::chrono::seconds pause_max{60};      ///< up to here: nobody is locked out for ever.
+    std::chrono::seconds forget_after{900};  ///< Without a failure.
+};
+
+/// At most this many guessers are remembered. A new one beyond it takes the place of the one whose
+/// last failure is oldest: an attacker with that many addresses gains little by it, since the
+/// account's own pause is kept in a table of its own.
+inline constexpr std::size_t kGuessersMax = 10'000;
+
+/// Slows guessing, per account or per address. In memory only: a restart forgives. Thread-safe.
+class Attempts {
+ public:
+    Attempts(AttemptRules rules, const process::Clock& clock,
+             std::size_t guessers_max = kGuessersMax);
+
+    /// Zero: go on, and the attempt counts as a failure already, so that many at once are not all
+    /// free. Otherwise wait so long; this attempt did not count.
+    std::chrono::seconds begin(const std::string& who);
+    /// It was right after all: `who` starts anew.
+    void succeeded(const std::string& who);
+    /// Neither right nor wrong (nothing was checked): the attempt is given back.
+    void withdraw(const std::string& who);
+
+    std::size_t size() const;
+
+ private:
+    struct Guesser {
+        int failures = 0;
+        process::Instant last;
+    };
+    process::Instant free_at(const Guesser& guesser) const;
+    void make_room();
+
+    const AttemptRules rules_;
+    const process::Clock& clock_;
+    const std::size_t guessers_max_;
+    mutable std::mutex mutex_;
+    std::unordered_map<std::string, Guesser> guessers_;
+};
+
+}  // namespace klyuchnik::bridge

@@ -1,0 +1,295 @@
+#include "tests/support/test_broker.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <random>
+#include <sstream>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace klyuchnik::test {
+namespace {
+
+using std::chrono::steady_clock;
+
+/// Between two looks at something that nobody signals.
+constexpr std::chrono::milliseconds kGlance{10};
+constexpr int kStartsMax = 5;
+
+const std::filesystem::path kScripts{KLYUCHNIK_BROKER_SCRIPTS};
+const std::filesystem::path kGuard{KLYUCHNIK_GUARD_FILE};
+
+template <class Done>
+bool wait_until(Done done, std::chrono::milliseconds deadline = kPatience) {
+    const auto end = steady_clock::now() + deadline;
+    while (!done()) {
+        if (steady_clock::now() >= end) return false;
+        std::this_thread::sleep_for(kGlance);
+    }
+    return true;
+}
+
+std::string contents(const std::filesystem::path& path) {
+    std::ifstream file{path, std::ios::binary};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+pid_t spawn(const std::vector<std::string>& command,
+            const std::filesystem::path& input = "/dev/null") {
+    std::vector<char*> arguments;
+    for (const std::string& part : command) arguments.push_back(const_cast<char*>(part.c_str()));
+    arguments.push_back(nullptr);
+    const pid_t child = ::fork();
+    if (child < 0) throw std::system_error{errno, std::generic_category(), "fork"};
+    if (child == 0) {
+        const int in = ::open(input.c_str(), O_RDONLY | O_CLOEXEC);
+        if (in < 0 || ::dup2(in, STDIN_FILENO) < 0) ::_exit(126);
+        ::execv(arguments[0], arguments.data());
+        ::_exit(127);
+    }
+    return child;
+}
+
+void run(const std::vector<std::string>& command,
+         const std::filesystem::path& input = "/dev/null") {
+    int status = 0;
+    const pid_t child = spawn(command, input);
+    while (::waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) throw std::system_error{errno, std::generic_category(), "waitpid"};
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        throw std::runtime_error{command[0] + " failed with status " + std::to_string(status)};
+    }
+}
+
+bool is_free(int port) {
+    const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const bool free =
+        ::bind(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    ::close(probe);
+    return free;
+}
+
+/// Below the range from which the kernel serves outgoing connections, so that a port stays ours
+/// while the broker is away.
+int free_port(int other) {
+    static std::mt19937 random{std::random_device{}()};
+    std::uniform_int_distribution<int> ports{15'000, 32'000};
+    for (int i = 0; i < 1000; ++i) {
+        const int port = ports(random);
+        if (port != other && is_free(port)) return port;
+    }
+    throw std::runtime_error{"no free port"};
+}
+
+std::filesystem::path temporary_folder() {
+    std::string name =
+        (std::filesystem::temp_directory_path() / "klyuchnik-broker.XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+        throw std::system_error{errno, std::generic_category(), "mkdtemp"};
+    }
+    // As root the broker runs as another user, who must pass this folder; its own is closed.
+    std::filesystem::permissions(name, std::filesystem::perms{0755});
+    return name;
+}
+
+}  // namespace
+
+TestBroker::TestBroker() : dir_{temporary_folder()} {
+    for (int attempt = 1;; ++attempt) {
+        devices_port_ = free_port(0);
+        services_port_ = free_port(devices_port_);
+        try {
+            run({kScripts / "configure", dir_ / "broker", "--devices-port",
+                 std::to_string(devices_port_), "--services-port", std::to_string(services_port_),
+                 "--guard", kGuard});
+            start();
+            return;
+        } catch (...) {
+            // Another test may have taken the port between the look and the start.
+            end(SIGKILL);
+            if (attempt == kStartsMax || log().find("in use") == std::string::npos) {
+                std::filesystem::remove_all(dir_);
+                throw;
+            }
+        }
+    }
+}
+
+TestBroker::~TestBroker() {
+    end(SIGKILL);
+    std::error_code ignored;
+    std::filesystem::remove_all(dir_, ignored);
+}
+
+void TestBroker::start() {
+    // Else the line that is waited for could be the one of the run before.
+    std::filesystem::remove(dir_ / "broker/run/mosquitto.log");
+    pid_ = spawn({kScripts / "serve", dir_ / "broker", "run", "--die-with-parent"});
+    bool ended = false;
+    const bool ready = wait_until([&] {
+        ended = ::waitpid(pid_, nullptr, WNOHANG) == pid_;
+        return ended || (log().find(" running\n") != std::string::npos);
+    });
+    if (ended) pid_ = 0;
+    if (!ready || ended) {
+        throw std::runtime_error{"Mosquitto did not start:\n" +
+                                 contents(dir_ / "broker/run/stderr") + log()};
+    }
+}
+
+void TestBroker::end(int signal) {
+    if (pid_ == 0) return;
+    ::kill(pid_, signal);
+    if (signal == SIGTERM) ::kill(pid_, SIGCONT);  // A paused one could not hear it.
+    const bool ended = wait_until([&] { return ::waitpid(pid_, nullptr, WNOHANG) == pid_; });
+    if (!ended) {
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    pid_ = 0;
+}
+
+void TestBroker::stop() {
+    end(SIGTERM);
+}
+
+void TestBroker::kill9() {
+    end(SIGKILL);
+}
+
+void TestBroker::restart() {
+    end(SIGTERM);
+    start();
+}
+
+void TestBroker::pause() {
+    ::kill(pid_, SIGSTOP);
+    // The signal is delivered in its own time; the state says when the process really stands still.
+    const auto stands = [&] {
+        const std::string stat = contents("/proc/" + std::to_string(pid_) + "/stat");
+        const std::size_t name_end = stat.rfind(") ");
+        return name_end != std::string::npos && stat.compare(name_end + 2, 1, "T") == 0;
+    };
+    if (!wait_until(stands)) throw std::runtime_error{"the broker can not be paused"};
+}
+
+void TestBroker::resume() {
+    ::kill(pid_, SIGCONT);
+}
+
+std::string TestBroker::log() const {
+    return contents(dir_ / "broker/run/mosquitto.log");
+}
+
+bool TestBroker::accepts(const ClientOptions& who) const {
+    RawClient client{who};
+    return client.connect() == 0;
+}
+
+void TestBroker::wait_until_accepts(const ClientOptions& who, bool wanted) const {
+    if (pid_ == 0) return;  // It will read its files when it starts.
+    if (!wait_until([&] { return accepts(who) == wanted; })) {
+        throw std::runtime_error{"the broker did not learn of " + who.user + ":\n" + log()};
+    }
+}
+
+std::string TestBroker::secret_of_device(std::string_view id) const {
+    std::istringstream lines{contents(dir_ / "broker/secrets/devices")};
+    for (std::string name, secret; lines >> name >> secret;) {
+        if (name == id) return secret;
+    }
+    return {};
+}
+
+std::string TestBroker::add_device(std::string_view id) {
+    return add_devices({std::string{id}}).front();
+}
+
+std::vector<std::string> TestBroker::add_devices(const std::vector<std::string>& ids) {
+    const auto names = dir_ / "names";
+    {
+        std::ofstream file{names};
+        for (const std::string& id : ids) file << id << '\n';
+    }
+    run({kScripts / "credentials", dir_ / "broker", "add-device", "--file", names});
+
+    std::map<std::string, std::string> known;
+    std::istringstream lines{contents(dir_ / "broker/secrets/devices")};
+    for (std::string name, secret; lines >> name >> secret;) known[name] = secret;
+    std::vector<std::string> secrets;
+    for (const std::string& id : ids) secrets.push_back(known.at(id));
+
+    // All lines of the file are read at once, so one who is accepted stands for all.
+    ClientOptions last;
+    last.port = devices_port_;
+    last.user = ids.back();
+    last.password = secrets.back();
+    wait_until_accepts(last, true);
+    return secrets;
+}
+
+std::string TestBroker::service_password(std::string_view name) {
+    const auto file = dir_ / "broker/secrets" / name;
+    const auto read = [&] {
+        std::string secret = contents(file);
+        while (!secret.empty() && secret.back() == '\n') secret.pop_back();
+        return secret;
+    };
+    if (std::filesystem::exists(file)) return read();
+    run({kScripts / "credentials", dir_ / "broker", "add-service", std::string{name}});
+    ClientOptions options;
+    options.port = services_port_;
+    options.user = name;
+    options.password = read();
+    wait_until_accepts(options, true);
+    return options.password;
+}
+
+void TestBroker::remove(std::string_view name) {
+    ClientOptions options;
+    options.user = name;
+    options.password = secret_of_device(name);
+    options.port = options.password.empty() ? services_port_ : devices_port_;
+    if (options.password.empty()) options.password = service_password(name);
+    run({kScripts / "credentials", dir_ / "broker", "remove", std::string{name}});
+    wait_until_accepts(options, false);
+}
+
+ClientOptions TestBroker::device(std::string_view id, Protocol protocol) {
+    ClientOptions options;
+    options.port = devices_port_;
+    options.user = id;
+    options.password = secret_of_device(id);
+    if (options.password.empty()) options.password = add_device(id);
+    options.protocol = protocol;
+    return options;
+}
+
+ClientOptions TestBroker::service(std::string_view name, Protocol protocol) {
+    ClientOptions options;
+    options.port = services_port_;
+    options.user = name;
+    options.password = service_password(name);
+    options.protocol = protocol;
+    return options;
+}
+
+}  // namespace klyuchnik::test

@@ -1,0 +1,56 @@
+// A broker of its own and, behind it, the least server that a cabinet needs: a cursor per device,
+// in memory.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "topics/ids.hpp"
+
+namespace klyuchnik::test {
+
+struct ServerView {
+    std::map<std::string, std::vector<std::string>>
+        facts;  ///< By device: kinds, in order, each once.
+    std::int64_t requests = 0;
+    std::int64_t births = 0;
+    std::int64_t wills = 0;
+    std::int64_t skipped = 0;  ///< Facts that came again.
+    std::int64_t epochs = 0;
+};
+
+/// Starts Mosquitto on a free port of the loopback, without passwords, and a client that answers
+/// the devices. Ends both in the destructor; ends only what it started.
+class ModelServer {
+ public:
+    ModelServer();
+    ~ModelServer();
+    ModelServer(const ModelServer&) = delete;
+    ModelServer& operator=(const ModelServer&) = delete;
+
+    int port() const;
+    void kill_broker();   ///< SIGKILL.
+    void start_broker();  ///< On the same port; returns when it answers.
+    /// While silent it hears and does nothing.
+    void silent(bool on);
+    /// Commits and does not answer, `times` times.
+    void swallow_acks(int times);
+    /// Every question gets this rc.
+    void answer_with(std::int64_t rc);
+    void forget_devices();  ///< Every device gets a new epoch.
+
+    ServerView view() const;
+    bool wait_until(const std::function<bool(const ServerView&)>& condition,
+                    std::chrono::milliseconds deadline) const;
+
+ private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace klyuchnik::test
