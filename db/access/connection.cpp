@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kByKey =
     " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off"
-    " -c enable_mergejoin=off -c enable_bitmapscan=off";
+    " -c enable_mergejoin=off -c enable_bitmapscan=off -c enable_material=off";
 
 constexpr const char* kSessionOptions =
     " connect_timeout=3 keepalives=1 keepalives_idle=30 keepalives_interval=10 keepalives_count=3"

@@ -12,7 +12,8 @@ create table accounts.identifiers (
     value     text not null,
     person_id bigint not null references accounts.people,
     added_at  timestamptz not null,
-    constraint identifiers_belong_to_one_person primary key (kind, value),
+    -- The value first: every card has the same kind, and a look-up must not walk through all of them.
+    constraint identifiers_belong_to_one_person primary key (value, kind),
     constraint identifiers_kind_known check (kind in ('card')),
     constraint identifiers_value_length check (char_length(value) between 1 and 50)
 );

@@ -37,7 +37,7 @@ bool wait_until(Done done, std::chrono::milliseconds deadline = kPatience) {
     const auto end = steady_clock::now() + deadline;
     while (!done()) {
         if (steady_clock::now() >= end) return false;
-        std::this_thread::sleep_for(kGlance);
+        std::this_thread::sleep_for(kGlance);  // polls
     }
     return true;
 }

@@ -194,7 +194,7 @@ struct ModelServer::Impl {
             if (std::chrono::steady_clock::now() > deadline) {
                 throw std::runtime_error{"mosquitto does not answer"};
             }
-            ::usleep(5000);
+            ::usleep(5000);  // polls
         }
     }
 

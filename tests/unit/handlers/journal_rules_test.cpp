@@ -1,0 +1,190 @@
+// What a device's journal and the server's cursor say to each other: no services.
+#include "handlers/runtime/journal_rules.hpp"
+
+#include <gtest/gtest.h>
+
+#include "topics/limits.hpp"
+
+namespace klyuchnik::handlers {
+namespace {
+
+using namespace topics;
+
+constexpr Connection kCn{77};
+const Instant kNow = from_unix_seconds(1'800'000'000);
+
+db::Cursor cursor_at(std::int64_t acked) {
+    db::Cursor cursor;
+    cursor.device = *DeviceId::parse("kc-hall1");
+    cursor.cn = kCn;
+    cursor.epoch.value = 3;
+    cursor.acked.value = acked;
+    return cursor;
+}
+
+FactBatch batch_of(std::int64_t first, std::vector<std::uint64_t> digests, std::int64_t lo = 1) {
+    FactBatch batch;
+    batch.cn = kCn;
+    batch.epoch.value = 3;
+    batch.lo.value = lo;
+    batch.first.value = first;
+    for (const std::uint64_t digest : digests) {
+        Fact fact;
+        fact.digest = digest;
+        batch.facts.push_back(fact);
+    }
+    return batch;
+}
+
+TEST(PlaceBatch, AppliesWhatIsNextInOrder) {
+    const Placement placement = place_batch(cursor_at(10), batch_of(11, {1, 2}));
+    EXPECT_TRUE(placement.apply);
+    EXPECT_EQ(placement.skip, 0U);
+    EXPECT_EQ(placement.error, AckError::none);
+}
+TEST(PlaceBatch, SkipsWhatIsKnownAndAppliesTheRest) {
+    const Placement placement = place_batch(cursor_at(10), batch_of(10, {1, 2, 3}));
+    EXPECT_TRUE(placement.apply);
+    EXPECT_EQ(placement.skip, 1U);
+}
+TEST(PlaceBatch, AcknowledgesAWholeRepeatAgainWithoutApplyingIt) {
+    const Placement placement = place_batch(cursor_at(10), batch_of(9, {1, 2}));
+    EXPECT_FALSE(placement.apply);
+    EXPECT_EQ(placement.skip, 2U);
+    EXPECT_EQ(placement.error, AckError::none);
+}
+TEST(PlaceBatch, AsksForTheMissingOnesWhenTheDeviceStillHasThem) {
+    const Placement placement = place_batch(cursor_at(10), batch_of(13, {1}, 5));
+    EXPECT_EQ(placement.error, AckError::gap);
+    EXPECT_FALSE(placement.apply);
+    EXPECT_FALSE(placement.lost);
+}
+TEST(PlaceBatch, RecordsALossAndGoesOnWhenTheDeviceHasDroppedThem) {
+    const Placement placement = place_batch(cursor_at(10), batch_of(15, {1}, 15));
+    ASSERT_TRUE(placement.lost);
+    EXPECT_EQ(placement.lost->first.value, 11);
+    EXPECT_EQ(placement.lost->last.value, 14);
+    EXPECT_TRUE(placement.apply);
+    EXPECT_EQ(placement.error, AckError::none);
+}
+TEST(PlaceBatch, RecordsALossEvenWhenTheBatchItselfStartsTooFarOn) {
+    const Placement placement = place_batch(cursor_at(10), batch_of(20, {1}, 15));
+    ASSERT_TRUE(placement.lost);
+    EXPECT_EQ(placement.lost->last.value, 14);
+    EXPECT_EQ(placement.error, AckError::gap);
+    EXPECT_FALSE(placement.apply);
+}
+TEST(PlaceBatch, GreetsAConnectionThatItDoesNotKnow) {
+    FactBatch batch = batch_of(11, {1});
+    batch.cn.value = 78;
+    EXPECT_EQ(place_batch(cursor_at(10), batch).error, AckError::hello);
+    db::Cursor never_born = cursor_at(0);
+    never_born.epoch.value = 0;
+    EXPECT_EQ(place_batch(never_born, batch_of(1, {1})).error, AckError::hello);
+}
+TEST(PlaceBatch, NamesTheEpochToABatchOfAnother) {
+    FactBatch batch = batch_of(11, {1});
+    batch.epoch.value = 2;
+    const Placement placement = place_batch(cursor_at(10), batch);
+    EXPECT_EQ(placement.error, AckError::epoch);
+    EXPECT_FALSE(placement.apply);
+}
+TEST(PlaceBatch, FindsOtherContentUnderANumberOfTheLastBatch) {
+    db::Cursor cursor = cursor_at(12);
+    cursor.recent_first.value = 11;
+    cursor.recent_digests = {100, 200};
+    EXPECT_TRUE(place_batch(cursor, batch_of(11, {100, 200, 300})).differ.empty());
+    const Placement placement = place_batch(cursor, batch_of(11, {100, 999, 300}));
+    EXPECT_EQ(placement.differ, std::vector<std::size_t>{1});
+    EXPECT_EQ(placement.error, AckError::epoch);
+    EXPECT_FALSE(placement.apply);
+}
+
+Birth birth_of(std::int64_t cn, std::int64_t epoch, std::int64_t lo, std::int64_t hi) {
+    Birth birth;
+    birth.cn.value = cn;
+    birth.epoch.value = epoch;
+    birth.lo.value = lo;
+    birth.hi.value = hi;
+    birth.boot = 5;
+    birth.since_boot_ms = 2000;
+    return birth;
+}
+
+TEST(JudgeBirth, KeepsTheEpochOfAJournalThatGoesOn) {
+    const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 3, 9, 14), {}, kNow);
+    EXPECT_TRUE(verdict.fresh);
+    EXPECT_FALSE(verdict.new_epoch || verdict.stale || verdict.lost);
+    EXPECT_EQ(verdict.cursor.cn.value, 78);
+    EXPECT_EQ(verdict.cursor.acked.value, 10);
+    EXPECT_EQ(verdict.cursor.booted_at, kNow - std::chrono::seconds{2});
+}
+TEST(JudgeBirth, IssuesTheFirstEpochAndOneAfterAWipedFlash) {
+    db::Cursor unborn = cursor_at(0);
+    unborn.epoch.value = 0;
+    const BirthVerdict first = judge_birth(unborn, birth_of(78, 0, 0, 0), {}, kNow);
+    EXPECT_TRUE(first.new_epoch);
+    EXPECT_EQ(first.why, "first");
+    EXPECT_EQ(first.cursor.epoch.value, 1);
+    const BirthVerdict wiped = judge_birth(cursor_at(10), birth_of(78, 0, 0, 0), {}, kNow);
+    EXPECT_EQ(wiped.why, "wiped");
+    EXPECT_EQ(wiped.cursor.epoch.value, 4);
+    EXPECT_EQ(wiped.cursor.acked.value, 0);
+}
+TEST(JudgeBirth, TellsARestoredJournalByItsLastNumber) {
+    const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 3, 5, 9), {}, kNow);
+    EXPECT_TRUE(verdict.new_epoch);
+    EXPECT_EQ(verdict.why, "restored");
+}
+TEST(JudgeBirth, IssuesAnEpochAboveOneItNeverIssued) {
+    const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 9, 1, 1), {}, kNow);
+    EXPECT_EQ(verdict.why, "foreign");
+    EXPECT_EQ(verdict.cursor.epoch.value, 10);
+}
+TEST(JudgeBirth, AnswersARepeatedBirthAsBeforeAndAnOldOneNotAtAll) {
+    EXPECT_FALSE(judge_birth(cursor_at(10), birth_of(77, 3, 1, 10), Epoch{3}, kNow).stale);
+    EXPECT_FALSE(judge_birth(cursor_at(10), birth_of(77, 3, 1, 10), Epoch{3}, kNow).fresh);
+    EXPECT_TRUE(judge_birth(cursor_at(10), birth_of(60, 3, 1, 10), Epoch{3}, kNow).stale);
+}
+TEST(JudgeBirth, RecordsWhatTheDeviceHasDropped) {
+    const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 3, 15, 20), {}, kNow);
+    ASSERT_TRUE(verdict.lost);
+    EXPECT_EQ(verdict.lost->first.value, 11);
+    EXPECT_EQ(verdict.lost->last.value, 14);
+    EXPECT_EQ(verdict.cursor.acked.value, 14);
+}
+TEST(JudgeBirth, KnowsThatAnEmptyJournalPastTheCursorHasLostEverythingBetween) {
+    for (const std::int64_t lo : {std::int64_t{0}, std::int64_t{21}}) {
+        const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 3, lo, 20), {}, kNow);
+        ASSERT_TRUE(verdict.lost) << "lo " << lo;
+        EXPECT_EQ(verdict.lost->last.value, 20);
+        EXPECT_EQ(verdict.cursor.acked.value, 20);
+    }
+    EXPECT_FALSE(judge_birth(cursor_at(10), birth_of(78, 3, 0, 10), {}, kNow).lost);
+}
+
+TEST(TimeOf, BelievesADeviceClockUpToFiveMinutesAhead) {
+    const std::int64_t now = unix_seconds(kNow);
+    EXPECT_EQ(time_of({now - 100, {}, {}}, cursor_at(0), kNow).source, db::TimeSource::device);
+    EXPECT_EQ(time_of({now + 299, {}, {}}, cursor_at(0), kNow).source, db::TimeSource::device);
+    const FactTime ahead = time_of({now + 301, {}, {}}, cursor_at(0), kNow);
+    EXPECT_EQ(ahead.source, db::TimeSource::received);
+    EXPECT_EQ(ahead.at, kNow);
+    EXPECT_EQ(time_of({0, {}, {}}, cursor_at(0), kNow).source, db::TimeSource::received);
+    EXPECT_EQ(time_of({limits::kIntegerMax, {}, {}}, cursor_at(0), kNow).source,
+              db::TimeSource::received);
+}
+TEST(TimeOf, CountsFromABootWhoseBeginningItKnows) {
+    db::Cursor cursor = cursor_at(0);
+    cursor.boot = 5;
+    cursor.booted_at = kNow - std::chrono::seconds{60};
+    const FactTime known = time_of({{}, 5, 10'000}, cursor, kNow);
+    EXPECT_EQ(known.source, db::TimeSource::boot);
+    EXPECT_EQ(known.at, kNow - std::chrono::seconds{50});
+    EXPECT_EQ(time_of({{}, 4, 10'000}, cursor, kNow).source, db::TimeSource::received);
+    EXPECT_EQ(time_of({{}, 5, 10'000'000}, cursor, kNow).at, kNow) << "never in the future";
+    EXPECT_EQ(time_of({{}, 5, limits::kIntegerMax}, cursor, kNow).source, db::TimeSource::received);
+}
+
+}  // namespace
+}  // namespace klyuchnik::handlers
