@@ -27,6 +27,7 @@ Unreadable bad_facts(const DeviceId& device, const Malformed& error, const std::
         Ack ack;
         ack.cn = *cn;
         ack.now_s = now_s;
+        ack.lease_s = limits::kLeaseDefault.count();
         ack.error = AckError::bad;
         ack.detail = cut(error.text(), limits::kNoteCharsMax);
         bad.answer = Outgoing{device_topic(device, Level::ack), encode(ack)};
