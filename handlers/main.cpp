@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -253,7 +254,10 @@ int main(int argc, char** argv) {
     }
     options.log.program = kProgram;
     process::start_log(options.log);
-    if (settings.chosen().empty()) process::log::info("settings:\n{}", settings.describe());
+    if (settings.chosen().empty()) {
+        std::istringstream lines{settings.describe()};
+        for (std::string line; std::getline(lines, line);) process::log::info("setting {}", line);
+    }
     int exit_code = 1;
     try {
         exit_code = run(options, settings.chosen());
