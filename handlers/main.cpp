@@ -172,8 +172,9 @@ int serve(const Options& options) {
     }
     handlers::Intake intake{options.mqtt, options.share, metrics};
     handlers::Relay relay{as_role(options, "kl_relay"), metrics};
-    handlers::Housekeeper housekeeper{as_role(options, "kl_relay"), options.retention, clock,
-                                      metrics};
+    db::ConnectionSettings sweeping = as_role(options, "kl_relay");
+    sweeping.by_key = false;  // It looks for what is old, not for what has a key.
+    handlers::Housekeeper housekeeper{sweeping, options.retention, clock, metrics};
     for (const auto& loop : loops) intake.add(*loop);
     for (const auto& loop : loops) loop->start(intake);
     intake.start(topics::presence_topic("handlers", options.mqtt.user),

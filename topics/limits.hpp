@@ -25,6 +25,10 @@ inline constexpr std::int64_t kIntegerMax =
     (std::int64_t{1} << 53) - 1;                             ///< JSON readers agree up to here.
 inline constexpr std::int64_t kConnectionMax = 0xFFFF'FFFF;  ///< `cn`, random, 32 bits.
 inline constexpr std::int64_t kSlotMax = 512;                ///< Slots of one cabinet, from 1.
+inline constexpr std::int64_t kEpochMax =
+    2'000'000'000;  ///< Claimed by a birth; the next one must still fit.
+inline constexpr std::int64_t kUptimeMsMax =
+    std::int64_t{50} * 365 * 86'400 * 1000;  ///< Fifty years.
 
 // -- texts, in code points
 // -----------------------------------------------------------------------------

@@ -58,9 +58,12 @@ AskOutcome AskClient::ask(const topics::Caller& by, std::string_view key, topics
     while (!answer && steady_clock::now() < deadline) {
         const bool again = sent;
         const auto left = std::chrono::ceil<std::chrono::seconds>(deadline - steady_clock::now());
+        ticket.sending();
         if (publish_(topic, bytes, left)) {
             (again ? repeated_ : sent_).inc();
             sent = true;
+        } else {
+            ticket.not_sent();
         }
         if (sent) {
             next = pause == times_.repeats.end() ? deadline : next + *pause++;

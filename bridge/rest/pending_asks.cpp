@@ -24,6 +24,8 @@ struct PendingAsks::Entry {
     std::size_t waiters = 0;
     std::optional<topics::AskAnswer> answer;
     std::condition_variable changed;
+    int copies = 0;    ///< Sent.
+    int not_done = 0;  ///< Of those, answered with \"not this one\".
 };
 
 PendingAsks::Ticket::Ticket(PendingAsks* asks, std::string id, std::shared_ptr<Entry> entry)
@@ -45,6 +47,16 @@ std::optional<topics::AskAnswer> PendingAsks::Ticket::wait(
     return entry_->answer;
 }
 
+void PendingAsks::Ticket::sending() {
+    const std::lock_guard lock{asks_->mutex_};
+    ++entry_->copies;
+}
+
+void PendingAsks::Ticket::not_sent() {
+    const std::lock_guard lock{asks_->mutex_};
+    --entry_->copies;
+}
+
 PendingAsks::Joined PendingAsks::join(const std::string& id, const std::string& body) {
     const std::lock_guard lock{mutex_};
     if (waiting_ >= waiting_max_) return {Outcome::full, {}};
@@ -59,11 +71,19 @@ PendingAsks::Joined PendingAsks::join(const std::string& id, const std::string& 
     return {Outcome::waiting, Ticket{this, id, entry}};
 }
 
+namespace {
+bool says_not_done(const topics::AskAnswer& answer) {
+    return answer.code == topics::info(topics::Code::unavailable).name ||
+           answer.code == topics::info(topics::Code::busy).name;
+}
+}  // namespace
+
 bool PendingAsks::answered(topics::AskAnswer answer) {
     const std::lock_guard lock{mutex_};
     const auto found = entries_.find(answer.id);
     if (found == entries_.end()) return false;
     Entry& entry = *found->second;
+    if (says_not_done(answer) && ++entry.not_done < entry.copies) return true;
     // Every repeat is answered, with the same answer: the first one counts.
     if (!entry.answer) entry.answer = std::move(answer);
     entry.changed.notify_all();

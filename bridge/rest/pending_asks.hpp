@@ -38,6 +38,9 @@ class PendingAsks {
         Ticket& operator=(Ticket&&) noexcept = delete;
         ~Ticket();
 
+        /// Before each copy goes out, and when it could not go out after all.
+        void sending();
+        void not_sent();
         /// The answer when it is there by `until`.
         std::optional<topics::AskAnswer> wait(std::chrono::steady_clock::time_point until);
 
@@ -60,6 +63,10 @@ class PendingAsks {
     Joined join(const std::string& id, const std::string& body);
 
     /// Wakes everybody who waits for it; false when nobody does (any more).
+    ///
+    /// "unavailable" and "busy" say of one copy only that it was not done: another copy may have
+    /// been, with its answer lost, or may be about to be. They count when every copy that was sent
+    /// has been answered so, and not before.
     bool answered(topics::AskAnswer answer);
 
     std::size_t waiting() const;

@@ -22,6 +22,8 @@ constexpr const char* kSessionOptions =
 
 /// What a failure means for whoever must go on. Classes of SQLSTATE from PostgreSQL's appendix A.
 Fault::Retry retry_for(const std::string& state) {
+    // No state: the server went away in the middle of the statement.
+    if (state.empty()) return Fault::Retry::after_reconnect;
     const std::string_view cls = std::string_view{state}.substr(0, 2);
     if (state == "55P03" || state == "57014" || cls == "40") return Fault::Retry::same_batch;
     // 22 data, 23 constraint, 21 cardinality, 54 size limits, P0 raised by a trigger, 44 view
@@ -75,6 +77,8 @@ struct Connection::Impl {
             if (!settings.role.empty()) conninfo += " user=" + settings.role;
             if (!settings.program.empty()) conninfo += " application_name=" + settings.program;
             auto fresh = std::make_unique<pqxx::connection>(conninfo);
+            // Details quote whole rows, names and card numbers in them; they must not reach a log.
+            fresh->set_verbosity(pqxx::connection_base::terse);
             pqxx::nontransaction check{*fresh};
             const std::string commit = check.exec1("show synchronous_commit")[0].as<std::string>();
             if (commit != "on" && commit != "remote_apply" && commit != "remote_write") {

@@ -41,6 +41,11 @@ std::vector<CardHolder> people_by_card(Tx& tx, std::span<const CardSerial> cards
     return found;
 }
 
+void lock_people(Tx& tx, std::span<const PersonId> people) {
+    if (people.empty()) return;
+    run(tx, sql::keys_lock_people, array_of(people));
+}
+
 std::vector<Person> people_known(Tx& tx, std::span<const PersonId> people) {
     if (people.empty()) return {};
     std::vector<Person> found;

@@ -85,6 +85,8 @@ struct WantedKeys {
 };
 
 std::vector<CardHolder> people_by_card(Tx& tx, std::span<const topics::CardSerial> cards);
+/// Until the transaction ends nobody else changes what these people may take.
+void lock_people(Tx& tx, std::span<const topics::PersonId> people);
 std::vector<Person> people_known(Tx& tx, std::span<const topics::PersonId> people);
 /// Locks the rows in id order until the transaction ends: decisions on one key follow each other.
 std::vector<Key> lock_keys(Tx& tx, const WantedKeys& wanted);

@@ -154,7 +154,8 @@ std::vector<KeptAnswer> find_answers(Tx& tx, std::span<const AskKey> keys) {
     for (const auto& row : rows) {
         found.push_back({{row[0].as<std::string>(), row[1].as<std::string>()},
                          unsigned_bits(row[2].as<std::int64_t>()),
-                         row[3].as<std::string>()});
+                         row[3].as<std::string>(),
+                         row[4].as<bool>()});
     }
     return found;
 }
@@ -162,11 +163,16 @@ std::vector<KeptAnswer> find_answers(Tx& tx, std::span<const AskKey> keys) {
 void keep_answers(Tx& tx, std::span<const KeptAnswer> answers, Instant now) {
     if (answers.empty()) return;
     using Row = KeptAnswer;
-    run(tx, sql::runtime_keep_answers,
-        column(answers, [](const Row& a) { return std::string_view{a.key.account}; }),
-        column(answers, [](const Row& a) { return std::string_view{a.key.id}; }),
-        column(answers, [](const Row& a) { return signed_bits(a.digest); }),
-        column(answers, [](const Row& a) { return std::string_view{a.answer}; }), now);
+    const auto kept =
+        run(tx, sql::runtime_keep_answers,
+            column(answers, [](const Row& a) { return std::string_view{a.key.account}; }),
+            column(answers, [](const Row& a) { return std::string_view{a.key.id}; }),
+            column(answers, [](const Row& a) { return signed_bits(a.digest); }),
+            column(answers, [](const Row& a) { return std::string_view{a.answer}; }), now,
+            column(answers, [](const Row& a) { return a.expired; }));
+    if (kept.affected_rows() != answers.size()) {
+        throw Fault{"another handler has answered the same ask", Fault::Retry::one_by_one, "23505"};
+    }
 }
 
 void add_dead_letters(Tx& tx, std::span<const DeadLetter> letters, Instant now) {
@@ -207,6 +213,12 @@ std::size_t forget_inbox(Tx& tx, Instant before, std::int64_t rows_max) {
 }
 std::size_t forget_facts(Tx& tx, Instant before, std::int64_t rows_max) {
     return run(tx, sql::runtime_forget_facts, before, rows_max).affected_rows();
+}
+std::size_t forget_dead_letters(Tx& tx, Instant before, std::int64_t rows_max) {
+    return run(tx, sql::runtime_forget_dead_letters, before, rows_max).affected_rows();
+}
+std::size_t forget_device_conflicts(Tx& tx, Instant before, std::int64_t rows_max) {
+    return run(tx, sql::runtime_forget_device_conflicts, before, rows_max).affected_rows();
 }
 std::size_t forget_epochs(Tx& tx, Instant before, std::int64_t rows_max) {
     return run(tx, sql::runtime_forget_epochs, before, rows_max).affected_rows();

@@ -101,6 +101,8 @@ struct KeptAnswer {
     AskKey key;
     std::uint64_t digest = 0;
     std::string answer;  ///< The bytes that were sent.
+    bool expired =
+        false;  ///< It came too late and nothing was done: a later copy in time may be done.
 };
 
 /// An account or device that may ask, with its role ("device" for a device).
@@ -147,6 +149,8 @@ std::vector<std::string> claim_chores(Tx& tx, Instant now);
 void make_partitions(Tx& tx, int months_ahead);
 std::size_t forget_inbox(Tx& tx, Instant before, std::int64_t rows_max);
 std::size_t forget_facts(Tx& tx, Instant before, std::int64_t rows_max);
+std::size_t forget_dead_letters(Tx& tx, Instant before, std::int64_t rows_max);
+std::size_t forget_device_conflicts(Tx& tx, Instant before, std::int64_t rows_max);
 std::size_t forget_epochs(Tx& tx, Instant before, std::int64_t rows_max);
 std::size_t forget_sessions(Tx& tx, Instant before, std::int64_t rows_max);
 

@@ -105,6 +105,7 @@ create table runtime.inbox (
     digest      bigint not null,
     answer      text not null,
     answered_at timestamptz not null,
+    expired     boolean not null,   -- came too late, nothing was done: a later copy may be
     constraint inbox_once primary key (account, ask_id)
 );
 create index inbox_by_age on runtime.inbox using brin (answered_at);
@@ -128,8 +129,9 @@ create table runtime.chores (
 );
 insert into runtime.chores (name, every)
 values ('make_partitions', '6 hours'), ('forget_inbox', '1 hour'), ('forget_facts', '1 hour'),
+       ('forget_dead_letters', '1 day'), ('forget_device_conflicts', '1 day'),
        ('forget_sessions', '1 hour'), ('forget_epochs', '1 day');
 
-grant select, insert, update on runtime.cursors, runtime.epochs to kl_runtime;
+grant select, insert, update on runtime.cursors, runtime.epochs, runtime.inbox to kl_runtime;
 grant select, insert on runtime.facts, runtime.device_gaps, runtime.device_conflicts,
-    runtime.inbox, runtime.dead_letters to kl_runtime;
+    runtime.dead_letters to kl_runtime;

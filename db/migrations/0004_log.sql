@@ -74,5 +74,7 @@ grant select on log.events to kl_relay;
 grant select, insert on log.positions to kl_relay;
 grant select, update on log.published to kl_relay;
 grant select, update on runtime.chores to kl_relay;
-grant select, delete on runtime.inbox, runtime.facts, runtime.epochs to kl_relay;
+grant select, delete on runtime.inbox, runtime.facts, runtime.epochs, runtime.dead_letters,
+    runtime.device_conflicts to kl_relay;
+grant select on runtime.cursors to kl_relay;
 grant select, delete on accounts.sessions to kl_relay;

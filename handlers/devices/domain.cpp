@@ -18,8 +18,8 @@ class DevicesDomain final : public Domain {
         // `st` is subscribed plainly: retained messages do not reach share groups. Every handler
         // sees every birth then, and the cursor's lock decides who answers.
         return {{shared_device_filter(share, kName, "kc", Level::telemetry),
-                 shared_device_filter(share, kName, "sg", Level::telemetry), all_states_filter()},
-                {shared_ask_filter(share, kName)}};
+                 shared_device_filter(share, kName, "sg", Level::telemetry)},
+                {all_states_filter(), shared_ask_filter(share, kName)}};
     }
 
     bool owns(const ParsedTopic& topic) const override {

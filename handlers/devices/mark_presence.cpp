@@ -30,7 +30,8 @@ Event presence_event(const DeviceId& device, std::string_view type, Connection c
 }  // namespace
 
 void mark_presence(std::span<const StateItem* const> states, Work& work, db::Tx& tx) {
-    // Only the last word of each device counts; one statement can not write a row twice.
+    // One statement can not write a row twice: the last birth of a device counts. Wills come after
+    // all births, since one of an older connection changes nothing whichever came first.
     std::map<DeviceId, db::BornDevice> born;
     std::map<DeviceId, Connection> gone;
     for (const StateItem* item : states) {

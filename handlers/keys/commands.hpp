@@ -28,7 +28,8 @@ void log_fact(FactItem& item, Work& work);
 AskOutcome issue_key(const AskItem& item, const topics::IssueKey& ask, KeysRows& rows, Work& work);
 AskOutcome return_key(const AskItem& item, const topics::ReturnKey& ask, KeysRows& rows,
                       Work& work);
-AskOutcome add_key(const AskItem& item, const topics::AddKey& ask, Work& work, db::Tx& tx);
+AskOutcome add_key(const AskItem& item, const topics::AddKey& ask, KeysRows& rows, Work& work,
+                   db::Tx& tx);
 AskOutcome grant_right(const AskItem& item, const topics::GrantRight& ask, KeysRows& rows,
                        Work& work, db::Tx& tx);
 AskOutcome revoke_right(const AskItem& item, const topics::RevokeRight& ask, KeysRows& rows,

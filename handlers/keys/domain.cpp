@@ -29,7 +29,7 @@ AskOutcome apply_ask(const AskItem& item, KeysRows& rows, Work& work, db::Tx& tx
     const AskBody& body = item.ask.body;
     if (const auto* ask = std::get_if<IssueKey>(&body)) return issue_key(item, *ask, rows, work);
     if (const auto* ask = std::get_if<ReturnKey>(&body)) return return_key(item, *ask, rows, work);
-    if (const auto* ask = std::get_if<AddKey>(&body)) return add_key(item, *ask, work, tx);
+    if (const auto* ask = std::get_if<AddKey>(&body)) return add_key(item, *ask, rows, work, tx);
     if (const auto* ask = std::get_if<GrantRight>(&body))
         return grant_right(item, *ask, rows, work, tx);
     if (const auto* ask = std::get_if<RevokeRight>(&body))

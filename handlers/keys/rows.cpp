@@ -81,16 +81,14 @@ KeysRows::KeysRows(db::Tx& tx, const Work& work, Instant now) : tx_{tx}, now_{no
     for (const db::CardHolder& holder : db::people_by_card(tx, listed(wanted.cards))) {
         by_card_[holder.card] = holder.person;
     }
+    // Only asks about rights name people by id.
+    db::lock_people(tx, listed(wanted.people));
     for (const db::Person& one : db::people_known(tx, listed(wanted.people))) {
         people_[one.id] = one;
     }
     for (db::Key& key : db::lock_keys(tx, {listed(wanted.names), listed(wanted.tags),
                                            listed(wanted.homes), listed(wanted.ids)})) {
-        const KeyId id = key.id;
-        by_name_[key.name] = id;
-        if (key.tag) by_tag_[*key.tag] = id;
-        if (key.cabinet && key.slot) by_home_[{*key.cabinet, *key.slot}] = id;
-        keys_[id] = std::move(key);
+        learn(std::move(key));
     }
     std::vector<KeyId> ids;
     for (const auto& [id, key] : keys_) ids.push_back(id);
@@ -148,6 +146,14 @@ const db::Key* KeysRows::key(const KeySeen& seen, const DeviceId& cabinet) const
 const db::Key* KeysRows::key(const KeyName& name) const {
     const auto found = by_name_.find(name);
     return found == by_name_.end() ? nullptr : key(found->second);
+}
+
+void KeysRows::learn(db::Key key) {
+    const KeyId id = key.id;
+    by_name_[key.name] = id;
+    if (key.tag) by_tag_[*key.tag] = id;
+    if (key.cabinet && key.slot) by_home_[{*key.cabinet, *key.slot}] = id;
+    keys_[id] = std::move(key);
 }
 
 const db::Key* KeysRows::key(KeyId id) const {

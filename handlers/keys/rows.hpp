@@ -31,6 +31,8 @@ class KeysRows {
     const db::Key* key(const KeySeen& seen, const topics::DeviceId& cabinet) const;
     const db::Key* key(const topics::KeyName& name) const;
     const db::Key* key(topics::KeyId id) const;
+    /// A key that was added in this batch.
+    void learn(db::Key key);
     bool has_right(topics::PersonId person, topics::KeyId key) const;
     /// The open loan of a key; null when it is in. Valid until the next change.
     const db::Loan* open_loan(topics::KeyId key) const;

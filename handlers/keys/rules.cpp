@@ -43,7 +43,7 @@ Taken judge_taken(const Taker& taker, const db::Loan* open_loan) {
     Taken taken;
     if (open_loan) {
         const bool same_person = taker.person && open_loan->person == taker.person->id;
-        // A cabinet whose reader saw no card, or an unknown one, has not seen another person.
+        // A cabinet whose reader saw no card has not seen another person; an unknown card is one.
         if (same_person || !taker.card_presented) {
             if (!open_loan->confirmed) {
                 taken.confirm = true;

@@ -44,11 +44,16 @@ DomainLoop::~DomainLoop() {
     if (thread_.joinable()) stop();
 }
 
-void DomainLoop::offer(Incoming&& message) {
+bool DomainLoop::offer(Incoming& message) {
     const std::size_t bytes = message.topic.size() + message.payload.size();
-    if (queue_.push(std::move(message), bytes)) return;
+    // Looked at first, because what push() refuses is gone; a race only makes the queue one fuller.
+    if (queue_.size() < kQueueMessagesMax && queue_.weight() + bytes <= kQueueBytesMax &&
+        queue_.push(std::move(message), bytes)) {
+        return true;
+    }
     dropped_.inc();
     overflowed_.store(true, std::memory_order_relaxed);
+    return false;
 }
 
 void DomainLoop::start(Intake& intake) {
@@ -71,8 +76,8 @@ void DomainLoop::run(Intake& intake) {
             try {
                 work_on(arrived, intake);
             } catch (const std::exception& slip) {
-                // A mistake of ours must not end the loop: nothing was committed, the sources
-                // repeat.
+                // A mistake of ours must not end the loop: what was not answered is repeated by its
+                // source.
                 faults_.inc();
                 error("{}: {} messages failed: {}", domain_->name(), arrived.size(), slip.what());
             }
@@ -82,7 +87,8 @@ void DomainLoop::run(Intake& intake) {
             reading_paused_ = true;
             intake.pause(*this, true);
         }
-        if (reading_paused_ && queue_.size() < kQueueMessagesMax / 2) {
+        if (reading_paused_ && queue_.size() < kQueueMessagesMax / 2 &&
+            queue_.weight() < kQueueBytesMax / 2) {
             reading_paused_ = false;
             intake.pause(*this, false);
         }
@@ -114,7 +120,11 @@ std::vector<Message> DomainLoop::read(std::vector<Incoming>& arrived, Intake& in
 void DomainLoop::work_on(std::vector<Incoming>& arrived, Intake& intake) {
     const auto begun = std::chrono::steady_clock::now();
     const std::vector<Message> messages = read(arrived, intake);
-    if (!messages.empty()) apply(messages, intake);
+    if (database_away_) {
+        refuse_asks(messages, intake);
+    } else if (!messages.empty()) {
+        apply(messages, intake);
+    }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
     seconds_.observe(took.count());
 }
@@ -148,8 +158,8 @@ void DomainLoop::apply(std::span<const Message> messages, Intake& intake) {
                     wait_for_database(intake);
                     return;
                 case Fault::Retry::never:
-                    error("{}: {} messages can not be applied here: {}", domain_->name(),
-                          messages.size(), fault.what());
+                    warn_every("not applied", 5s, "{}: {} messages can not be applied here: {}",
+                               domain_->name(), messages.size(), fault.what());
                     refuse_asks(messages, intake);
                     return;
             }
@@ -160,32 +170,41 @@ void DomainLoop::apply(std::span<const Message> messages, Intake& intake) {
 void DomainLoop::apply_one_by_one(std::span<const Message> messages, Intake& intake) {
     for (const Message& whole : messages) {
         for (const Message& single : one_by_one(whole)) {
-            for (int attempt = 1;; ++attempt) {
-                try {
-                    send(batch_.apply({&single, 1}, connection_), intake);
-                    break;
-                } catch (const Fault& fault) {
-                    faults_.inc();
-                    if (fault.retry() == Fault::Retry::after_reconnect) {
-                        wait_for_database(intake);
-                        return;
-                    }
-                    // Two handlers at once look like a violated constraint: the second look finds
-                    // what the other one has done.
-                    const bool again =
-                        fault.retry() == Fault::Retry::same_batch || fault.state() == kTwoAtOnce;
-                    if (again && attempt < kAttemptsMax) continue;
-                    if (fault.retry() != Fault::Retry::one_by_one) return;
-                    apply_poison(single, fault.what(), intake);
-                    break;
-                }
+            if (database_away_) return;
+            apply_alone(single, intake);
+        }
+    }
+}
+
+void DomainLoop::apply_alone(const Message& single, Intake& intake) {
+    for (int attempt = 1;; ++attempt) {
+        try {
+            send(batch_.apply({&single, 1}, connection_), intake);
+            return;
+        } catch (const Fault& fault) {
+            faults_.inc();
+            if (fault.retry() == Fault::Retry::after_reconnect) {
+                wait_for_database(intake);
+                return;
             }
+            // Two handlers at once look like a violated constraint: the second look finds what the
+            // other one has done.
+            const bool again =
+                fault.retry() == Fault::Retry::same_batch || fault.state() == kTwoAtOnce;
+            if (again && attempt < kAttemptsMax) continue;
+            if (fault.retry() == Fault::Retry::one_by_one) {
+                apply_poison(single, fault.what(), intake);
+            } else {
+                refuse_asks({&single, 1}, intake);
+            }
+            return;
         }
     }
 }
 
 void DomainLoop::apply_poison(const Message& message, const std::string& why, Intake& intake) {
-    error("{}: set aside: {}", domain_->name(), why);
+    warn_every("set aside " + std::string{domain_->name()}, 1s, "{}: set aside: {}",
+               domain_->name(), why);
     if (const auto* asked = std::get_if<RequestMessage>(&message.body)) {
         topics::RequestAnswer answer;
         answer.cn = asked->request.cn;
@@ -199,8 +218,9 @@ void DomainLoop::apply_poison(const Message& message, const std::string& why, In
         send(batch_.apply({&message, 1}, connection_, &why), intake);
     } catch (const Fault& fault) {
         faults_.inc();
-        error("{}: could not be set aside either, left to its repeat: {}", domain_->name(),
-              fault.what());
+        warn_every("not set aside", 10s,
+                   "{}: could not be set aside either, left to its repeat: {}", domain_->name(),
+                   fault.what());
         if (fault.retry() == Fault::Retry::after_reconnect) wait_for_database(intake);
     }
 }
@@ -225,9 +245,11 @@ void DomainLoop::wait_for_database(Intake& intake) {
         try {
             db::Tx probe{connection_};
             probe.commit();
+            database_away_ = false;
             break;
         } catch (const Fault& fault) {
             connection_.reset();
+            database_away_ = true;
             warn_every("database away", 10s, "{}: database away: {}", domain_->name(),
                        fault.what());
         }
@@ -242,6 +264,10 @@ void DomainLoop::wait_for_database(Intake& intake) {
             refuse_asks(read(arrived, intake), intake);
         }
         pause = std::min(pause * 2, kProbeMax);
+    }
+    if (database_away_) {
+        warn("{}: leaving while the database is away", domain_->name());
+        return;
     }
     const std::chrono::duration<double> away = std::chrono::steady_clock::now() - away_since;
     info("{}: database back after {:.1f} s", domain_->name(), away.count());

@@ -36,8 +36,8 @@ class DomainLoop {
 
     const Domain& domain() const { return *domain_; }
 
-    /// From the network thread; never blocks.
-    void offer(Incoming&& message);
+    /// From the network thread; never blocks. False: the queue is full, and `message` is as it was.
+    bool offer(Incoming& message);
 
     void start(Intake& intake);
     /// Finishes what is queued (the intake has stopped taking), then ends the thread.
@@ -54,6 +54,7 @@ class DomainLoop {
     void run(Intake& intake);
     void work_on(std::vector<Incoming>& arrived, Intake& intake);
     void apply(std::span<const Message> messages, Intake& intake);
+    void apply_alone(const Message& single, Intake& intake);
     void apply_one_by_one(std::span<const Message> messages, Intake& intake);
     void apply_poison(const Message& message, const std::string& why, Intake& intake);
     void wait_for_database(Intake& intake);
@@ -69,6 +70,7 @@ class DomainLoop {
     process::BoundedQueue<Incoming> queue_;
     std::atomic<bool> overflowed_ = false;
     bool reading_paused_ = false;
+    bool database_away_ = false;  ///< While leaving: nothing more can be applied.
     process::Counter& dropped_;
     process::Counter& faults_;
     process::Histogram& seconds_;

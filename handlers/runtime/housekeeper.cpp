@@ -55,15 +55,24 @@ void Housekeeper::run() {
 
 void Housekeeper::work() {
     const topics::Instant now = clock_.now();
-    db::Tx tx{connection_};
-    for (const std::string& name : db::claim_chores(tx, now)) do_chore(tx, name, now);
-    tx.commit();
+    std::vector<std::string> due;
+    {
+        db::Tx tx{connection_};
+        due = db::claim_chores(tx, now);
+        tx.commit();
+    }
+    for (const std::string& name : due) do_chore(name, now);
 }
 
-void Housekeeper::do_chore(db::Tx& tx, const std::string& name, topics::Instant now) {
-    // A chore that has more to do than this goes on at its next due time.
+void Housekeeper::do_chore(const std::string& name, topics::Instant now) {
+    // A transaction for each statement: one that takes long must hold up neither handlers nor the
+    // other chores. What is left, or was cut short by a kill, goes on at the next due time.
     for (int statement = 0; statement < kStatementsPerChore; ++statement) {
-        if (do_once(tx, name, now) < static_cast<std::size_t>(kRowsPerStatement)) return;
+        db::Tx tx{connection_};
+        const std::size_t rows = do_once(tx, name, now);
+        tx.commit();
+        forgotten_.inc(static_cast<double>(rows));
+        if (rows < static_cast<std::size_t>(kRowsPerStatement)) return;
     }
 }
 
@@ -76,12 +85,17 @@ std::size_t Housekeeper::do_once(db::Tx& tx, const std::string& name, topics::In
     } else if (name == "forget_facts") {
         rows =
             db::forget_facts(tx, now - std::chrono::days{retention_.facts_days}, kRowsPerStatement);
+    } else if (name == "forget_dead_letters") {
+        rows = db::forget_dead_letters(tx, now - std::chrono::days{retention_.facts_days},
+                                       kRowsPerStatement);
+    } else if (name == "forget_device_conflicts") {
+        rows = db::forget_device_conflicts(tx, now - std::chrono::days{retention_.facts_days},
+                                           kRowsPerStatement);
     } else if (name == "forget_epochs") {
         rows = db::forget_epochs(tx, now - kEpochsKept, kRowsPerStatement);
     } else if (name == "forget_sessions") {
         rows = db::forget_sessions(tx, now - kDeadSessionsKept, kRowsPerStatement);
     }
-    forgotten_.inc(static_cast<double>(rows));
     return rows;
 }
 

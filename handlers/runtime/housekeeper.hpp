@@ -10,7 +10,7 @@ namespace klyuchnik::handlers {
 
 /// How long what may be forgotten is kept.
 struct Retention {
-    std::int64_t facts_days = 90;  ///< Raw facts hold card numbers.
+    std::int64_t facts_days = 90;  ///< Facts, and what was set aside, hold card numbers and names.
 };
 
 /// Does the regular work that keeps tables bounded: makes partitions ahead, forgets old answers,
@@ -36,7 +36,7 @@ class Housekeeper {
  private:
     void run();
     std::size_t do_once(db::Tx& tx, const std::string& name, topics::Instant now);
-    void do_chore(db::Tx& tx, const std::string& name, topics::Instant now);
+    void do_chore(const std::string& name, topics::Instant now);
 
     db::Connection connection_;
     Retention retention_;

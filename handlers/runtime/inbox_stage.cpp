@@ -71,7 +71,9 @@ void InboxStage::place(const Message& message, const std::string* set_aside, Wor
                        std::vector<Outgoing>& out) {
     const auto& [topic, ask] = std::get<AskMessage>(message.body);
     const db::AskKey key = key_of(ask);
-    if (const auto earlier = kept_.find(key); earlier != kept_.end()) {
+    const auto earlier = kept_.find(key);
+    const bool in_time = now_ < from_unix_seconds(ask.expires_s);
+    if (earlier != kept_.end() && !(earlier->second.expired && in_time)) {
         ++counts_.repeated;
         out.push_back(earlier->second.digest == ask.digest ? to(topic, earlier->second.answer)
                                                            : reused(ask, topic));
@@ -93,7 +95,7 @@ void InboxStage::place(const Message& message, const std::string* set_aside, Wor
         keep(ask, topic, Refusal{Code::set_aside, ""}, out);
         return;
     }
-    if (now_ >= from_unix_seconds(ask.expires_s)) {
+    if (!in_time) {
         keep(ask, topic, Refusal{Code::expired, ""}, out);
         return;
     }
@@ -119,7 +121,9 @@ void InboxStage::keep(const Ask& ask, const AskTopic& topic,
     ++(std::holds_alternative<Refusal>(outcome) ? counts_.refused : counts_.answered);
     std::string answer = ask_answer(ask.id, outcome);
     out.push_back(to(topic, answer));
-    answers_.push_back({key_of(ask), ask.digest, std::move(answer)});
+    const auto* refusal = std::get_if<Refusal>(&outcome);
+    const bool expired = refusal && refusal->code == Code::expired;
+    answers_.push_back({key_of(ask), ask.digest, std::move(answer), expired});
 }
 
 void InboxStage::store(db::Tx& tx, const Work& work, std::string_view domain,

@@ -36,8 +36,13 @@ void Intake::on_message(process::MqttMessage&& message) {
     const topics::ParsedTopic topic = topics::parse_topic(message.topic);
     for (const Entry& entry : entries_) {
         if (entry.loop->domain().owns(topic)) {
-            entry.loop->offer(
-                {std::move(message.topic), std::move(message.payload), message.retained});
+            Incoming incoming{std::move(message.topic), std::move(message.payload),
+                              message.retained};
+            if (entry.loop->offer(incoming)) return;
+            // Full. A device repeats; whoever asked over HTTP is waiting and is told.
+            if (const auto answer = busy_answer(incoming)) {
+                session_->publish(answer->topic, answer->payload, 0);
+            }
             return;
         }
     }
@@ -52,7 +57,7 @@ void Intake::subscribe() {
         for (const Entry& entry : entries_) {
             const Filters filters = entry.loop->domain().filters(share_);
             if (!taking_) continue;
-            for (const std::string& filter : filters.asks) wanted.push_back({filter, 0});
+            for (const std::string& filter : filters.always) wanted.push_back({filter, 0});
             if (entry.paused) continue;
             for (const std::string& filter : filters.devices) wanted.push_back({filter, 0});
         }

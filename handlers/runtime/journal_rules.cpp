@@ -58,22 +58,26 @@ Placement place_batch(const db::Cursor& cursor, const FactBatch& batch) {
     return placement;
 }
 
-BirthVerdict judge_birth(const db::Cursor& cursor, const Birth& birth, std::optional<Epoch> issued,
-                         Instant now) {
+BirthVerdict judge_birth(const db::Cursor& cursor, const Birth& birth, bool retained,
+                         std::optional<Epoch> issued, Instant now) {
     BirthVerdict verdict;
     verdict.cursor = cursor;
-    if (issued) {
-        verdict.stale = birth.cn != cursor.cn;
+    if (issued && birth.cn == cursor.cn) return verdict;
+    if (retained) {
+        (issued ? verdict.stale : verdict.greet) = true;
         return verdict;
     }
+    // A live birth of a connection that is known and not the present one: an older birth overtook
+    // it, and the device repeats because it is not heard. It is the present one again.
     verdict.fresh = true;
     db::Cursor& after = verdict.cursor;
     after.cn = birth.cn;
     after.boot = birth.boot;
     after.booted_at = now - std::chrono::milliseconds{birth.since_boot_ms};
+    if (issued == cursor.epoch) return verdict;
 
     const bool same_journal = birth.epoch.value != 0 && birth.epoch == cursor.epoch;
-    if (same_journal && birth.hi >= cursor.acked) {
+    if (!issued && same_journal && birth.hi >= cursor.acked) {
         const Sequence oldest = birth.lo.value == 0 ? Sequence{birth.hi.value + 1} : birth.lo;
         verdict.lost = lost_before(cursor, oldest);
         verdict.lost_epoch = cursor.epoch;
@@ -81,7 +85,9 @@ BirthVerdict judge_birth(const db::Cursor& cursor, const Birth& birth, std::opti
         return verdict;
     }
     verdict.new_epoch = true;
-    if (same_journal) {
+    if (issued) {
+        verdict.why = "overtaken";
+    } else if (same_journal) {
         verdict.why = "restored";
     } else if (birth.epoch.value != 0) {
         verdict.why = "foreign";
@@ -101,11 +107,8 @@ FactTime time_of(const DeviceTime& said, const db::Cursor& cursor, Instant recei
         const Instant at = from_unix_seconds(*said.utc_s);
         if (at <= received + kClockAheadMax) return {at, db::TimeSource::device};
     }
-    // Years of uptime do not overflow: 2^53 ms are refused by the codec long before microseconds
-    // do.
-    constexpr std::int64_t kUptimeMaxMs = std::int64_t{50} * 365 * 86'400 * 1000;
     if (said.boot && said.since_boot_ms && cursor.booted_at && *said.boot == cursor.boot &&
-        *said.since_boot_ms < kUptimeMaxMs) {
+        *said.since_boot_ms < limits::kUptimeMsMax) {
         const Instant at = *cursor.booted_at + std::chrono::milliseconds{*said.since_boot_ms};
         return {std::min(at, received), db::TimeSource::boot};
     }

@@ -45,6 +45,7 @@ Placement place_batch(const db::Cursor& cursor, const topics::FactBatch& batch);
 /// What becomes of a birth.
 struct BirthVerdict {
     bool stale = false;  ///< Of a connection that is over: not even answered.
+    bool greet = false;  ///< Said before we listened: er:hello, and the device says it again.
     bool fresh = false;  ///< A connection not seen before.
     bool new_epoch = false;
     std::string why;  ///< Of the new epoch: first, wiped, restored, foreign.
@@ -54,8 +55,9 @@ struct BirthVerdict {
 };
 
 /// `issued`: the epoch given to this very connection before, if any: the same birth always gets the
-/// same one.
-BirthVerdict judge_birth(const db::Cursor& cursor, const topics::Birth& birth,
+/// same one. `retained`: the broker kept it, so it may be days old; of a connection that is not
+/// known it tells neither the time nor where the journal is by now.
+BirthVerdict judge_birth(const db::Cursor& cursor, const topics::Birth& birth, bool retained,
                          std::optional<topics::Epoch> issued, topics::Instant now);
 
 /// A fact's place in time, as well as it can be told.

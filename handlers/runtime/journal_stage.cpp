@@ -86,11 +86,15 @@ void JournalStage::place(const Message& message, const std::string* set_aside, W
         return;
     }
     Held& held = found->second;
+    if (set_aside && !std::holds_alternative<FactsMessage>(message.body)) {
+        letters_.push_back({"", message.device.text(), "state", "{}", *set_aside});
+        return;
+    }
     if (const auto* facts = std::get_if<FactsMessage>(&message.body)) {
         place_facts(facts->batch, held, set_aside, work, out);
     } else if (const auto* state = std::get_if<StateMessage>(&message.body)) {
         if (const auto* birth = std::get_if<Birth>(&state->state)) {
-            place_birth(*birth, held, work, out);
+            place_birth(*birth, message.retained, held, work, out);
         } else {
             work.items.push_back(StateItem{message.device, state->state, false});
         }
@@ -146,7 +150,9 @@ void JournalStage::apply_fact(const FactBatch& batch, std::size_t index, Held& h
     const Fact& fact = batch.facts[index];
     const Sequence sequence{batch.first.value + static_cast<std::int64_t>(index)};
     db::FactNumber first{held.cursor.device, batch.epoch, sequence};
-    if (fact.old) {
+    // An old number is of an earlier epoch; a device that says otherwise is mistaken, and the fact
+    // goes by its own.
+    if (fact.old && fact.old->epoch < batch.epoch && !set_aside) {
         const db::FactNumber old{held.cursor.device, fact.old->epoch, fact.old->sequence};
         if (known_.contains({old, fact.digest})) {
             ++held.cursor.skipped;
@@ -202,14 +208,18 @@ bool JournalStage::apply_own(const FactItem& item, Work& work) {
     return true;
 }
 
-void JournalStage::place_birth(const Birth& birth, Held& held, Work& work,
+void JournalStage::place_birth(const Birth& birth, bool retained, Held& held, Work& work,
                                std::vector<Outgoing>& out) {
     const auto key = std::pair{held.cursor.device, birth.cn};
     const auto found = issued_.find(key);
     const std::optional<Epoch> issued =
         found == issued_.end() ? std::nullopt : std::optional{found->second};
-    BirthVerdict verdict = judge_birth(held.cursor, birth, issued, now_);
+    BirthVerdict verdict = judge_birth(held.cursor, birth, retained, issued, now_);
     if (verdict.stale) return;
+    if (verdict.greet) {
+        acknowledge(held, birth.cn, AckError::hello, out);
+        return;
+    }
     if (verdict.fresh) {
         if (verdict.lost) lose(held, verdict.lost_epoch, *verdict.lost, work);
         held.cursor = std::move(verdict.cursor);

@@ -47,7 +47,7 @@ class JournalStage {
     };
     void place_facts(const topics::FactBatch& batch, Held& held, const std::string* set_aside,
                      Work& work, std::vector<Outgoing>& out);
-    void place_birth(const topics::Birth& birth, Held& held, Work& work,
+    void place_birth(const topics::Birth& birth, bool retained, Held& held, Work& work,
                      std::vector<Outgoing>& out);
     void apply_fact(const topics::FactBatch& batch, std::size_t index, Held& held,
                     const std::string* set_aside, Work& work);
@@ -61,7 +61,8 @@ class JournalStage {
     topics::Instant now_;
     std::map<topics::DeviceId, Held> held_;
     std::map<std::pair<topics::DeviceId, topics::Connection>, topics::Epoch> issued_;
-    std::set<std::pair<db::FactNumber, std::uint64_t>> known_;                    ///< Of facts that come again under a new number.
+    std::set<std::pair<db::FactNumber, std::uint64_t>>
+        known_;                          ///< Of facts that come again under a new number.
     std::vector<db::FactRow> own_rows_;  ///< Facts that no domain sees.
     std::vector<db::Gap> gaps_;
     std::vector<db::DeviceConflict> conflicts_;

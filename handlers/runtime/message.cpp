@@ -81,7 +81,7 @@ std::variant<Message, Unreadable> read_device(const DeviceTopic& topic, const In
         case Level::state: {
             auto state = decode_state(incoming.payload);
             if (!state) return Unreadable{"state", state.error().text(), std::nullopt};
-            return Message{StateMessage{std::move(*state)}, device};
+            return Message{StateMessage{std::move(*state)}, device, incoming.retained};
         }
         case Level::telemetry: {
             auto heartbeat = decode_heartbeat(incoming.payload);
@@ -123,6 +123,15 @@ std::string ask_answer(const std::string& id, const std::variant<AskResult, Refu
         answer.content = encode(std::get<AskResult>(outcome));
     }
     return encode(answer);
+}
+
+std::optional<Outgoing> busy_answer(const Incoming& incoming) {
+    const ParsedTopic parsed = parse_topic(incoming.topic);
+    const auto* topic = std::get_if<AskTopic>(&parsed);
+    if (!topic) return std::nullopt;
+    const std::string id = salvage(incoming.payload).ask_id;
+    if (id.empty()) return std::nullopt;
+    return Outgoing{ask_answer_topic(topic->client), ask_answer(id, Refusal{Code::busy, ""})};
 }
 
 std::vector<Message> one_by_one(const Message& message) {

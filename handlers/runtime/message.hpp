@@ -46,6 +46,7 @@ struct AskMessage {
 struct Message {
     std::variant<FactsMessage, RequestMessage, StateMessage, HeartbeatMessage, AskMessage> body;
     topics::DeviceId device;  ///< From the topic; none for an ask.
+    bool retained = false;    ///< Kept by the broker: said some time ago.
 };
 
 /// Why bytes did not become a message. `answer` is there when it can be told to whom.
@@ -61,6 +62,9 @@ std::variant<Message, Unreadable> read_message(const Incoming& incoming, std::in
 /// The answer to an ask, as bytes for the bridge and the inbox.
 std::string ask_answer(const std::string& id,
                        const std::variant<topics::AskResult, topics::Refusal>& outcome);
+
+/// What an ask is told that could not even be queued; nothing for any other message.
+std::optional<Outgoing> busy_answer(const Incoming& incoming);
 
 /// A batch of one for every fact, under its own number: how the one that the database refuses is
 /// found.

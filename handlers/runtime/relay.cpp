@@ -101,7 +101,8 @@ bool Relay::place_and_publish(Intake& intake) {
             published_.inc();
         }
         process::crash_point("relay_published");
-        if (after == before) return waiting || !events.empty();
+        // Not connected: the next notice or tick tries again, the database has better things to do.
+        if (after == before) return waiting;
         db::advance_published(tx, kFeed, after);
         tx.commit();
         if (events.size() < static_cast<std::size_t>(kPageMax)) return waiting;

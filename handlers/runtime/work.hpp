@@ -68,11 +68,12 @@ struct Work {
                        std::string subject);
 };
 
-/// Subscriptions of a domain. Those of devices are given up while the database is away, since
-/// devices keep what they have; asks are still taken, to be told at once that nothing can be done.
+/// Subscriptions of a domain. `devices` are given up while the queue is full or the database away:
+/// devices keep what they have. `always` are asks, which must be told at once that nothing can be
+/// done, and states, which the broker would send all over again at every new subscription.
 struct Filters {
     std::vector<std::string> devices;
-    std::vector<std::string> asks;
+    std::vector<std::string> always;
 };
 
 /// A domain, as the runtime sees it. One object per loop; called on the loop's thread only.

@@ -1,1 +1,1 @@
-select coalesce(max(position), 0) as position from api.events
+select coalesce((select position from api.events order by position desc limit 1), 0) as position

@@ -68,6 +68,49 @@ TEST(PendingAsks, TheSameAskTwiceAtOnceGetsTheSameAnswer) {
     EXPECT_EQ(second.ticket.wait(steady_clock::now() + 30s)->rc, 7);
 }
 
+topics::AskAnswer not_done(std::string id, topics::Code code) {
+    topics::AskAnswer one = answer(std::move(id), topics::info(code).rc);
+    one.code = std::string{topics::info(code).name};
+    return one;
+}
+
+TEST(PendingAsks, BelievesThatNothingWasDoneOnlyWhenEveryCopySaysSo) {
+    for (const topics::Code code : {topics::Code::unavailable, topics::Code::busy}) {
+        PendingAsks asks{4};
+        auto [outcome, ticket] = asks.join("a", "body");
+        ticket.sending();
+        ticket.sending();
+        asks.answered(not_done("a", code));
+        EXPECT_FALSE(ticket.wait(steady_clock::now())) << "the other copy may have been done";
+        asks.answered(not_done("a", code));
+        const auto got = ticket.wait(steady_clock::now() + 30s);
+        ASSERT_TRUE(got);
+        EXPECT_EQ(got->rc, topics::info(code).rc);
+    }
+}
+
+TEST(PendingAsks, TakesTheAnswerOfTheCopyThatWasDone) {
+    PendingAsks asks{4};
+    auto [outcome, ticket] = asks.join("a", "body");
+    ticket.sending();
+    ticket.sending();
+    asks.answered(not_done("a", topics::Code::unavailable));
+    asks.answered(answer("a", 0));
+    const auto got = ticket.wait(steady_clock::now() + 30s);
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->rc, 0);
+}
+
+TEST(PendingAsks, ACopyThatDidNotGoOutIsNotWaitedFor) {
+    PendingAsks asks{4};
+    auto [outcome, ticket] = asks.join("a", "body");
+    ticket.sending();
+    ticket.sending();
+    ticket.not_sent();
+    asks.answered(not_done("a", topics::Code::unavailable));
+    EXPECT_TRUE(ticket.wait(steady_clock::now() + 30s));
+}
+
 TEST(PendingAsks, AnotherBodyUnderAnIdThatIsOnItsWayIsTurnedAway) {
     PendingAsks asks{4};
     const auto first = asks.join("a", "body");

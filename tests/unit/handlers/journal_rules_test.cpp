@@ -112,7 +112,8 @@ Birth birth_of(std::int64_t cn, std::int64_t epoch, std::int64_t lo, std::int64_
 }
 
 TEST(JudgeBirth, KeepsTheEpochOfAJournalThatGoesOn) {
-    const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 3, 9, 14), {}, kNow);
+    const BirthVerdict verdict =
+        judge_birth(cursor_at(10), birth_of(78, 3, 9, 14), false, {}, kNow);
     EXPECT_TRUE(verdict.fresh);
     EXPECT_FALSE(verdict.new_epoch || verdict.stale || verdict.lost);
     EXPECT_EQ(verdict.cursor.cn.value, 78);
@@ -122,32 +123,51 @@ TEST(JudgeBirth, KeepsTheEpochOfAJournalThatGoesOn) {
 TEST(JudgeBirth, IssuesTheFirstEpochAndOneAfterAWipedFlash) {
     db::Cursor unborn = cursor_at(0);
     unborn.epoch.value = 0;
-    const BirthVerdict first = judge_birth(unborn, birth_of(78, 0, 0, 0), {}, kNow);
+    const BirthVerdict first = judge_birth(unborn, birth_of(78, 0, 0, 0), false, {}, kNow);
     EXPECT_TRUE(first.new_epoch);
     EXPECT_EQ(first.why, "first");
     EXPECT_EQ(first.cursor.epoch.value, 1);
-    const BirthVerdict wiped = judge_birth(cursor_at(10), birth_of(78, 0, 0, 0), {}, kNow);
+    const BirthVerdict wiped = judge_birth(cursor_at(10), birth_of(78, 0, 0, 0), false, {}, kNow);
     EXPECT_EQ(wiped.why, "wiped");
     EXPECT_EQ(wiped.cursor.epoch.value, 4);
     EXPECT_EQ(wiped.cursor.acked.value, 0);
 }
 TEST(JudgeBirth, TellsARestoredJournalByItsLastNumber) {
-    const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 3, 5, 9), {}, kNow);
+    const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 3, 5, 9), false, {}, kNow);
     EXPECT_TRUE(verdict.new_epoch);
     EXPECT_EQ(verdict.why, "restored");
 }
 TEST(JudgeBirth, IssuesAnEpochAboveOneItNeverIssued) {
-    const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 9, 1, 1), {}, kNow);
+    const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 9, 1, 1), false, {}, kNow);
     EXPECT_EQ(verdict.why, "foreign");
     EXPECT_EQ(verdict.cursor.epoch.value, 10);
 }
-TEST(JudgeBirth, AnswersARepeatedBirthAsBeforeAndAnOldOneNotAtAll) {
-    EXPECT_FALSE(judge_birth(cursor_at(10), birth_of(77, 3, 1, 10), Epoch{3}, kNow).stale);
-    EXPECT_FALSE(judge_birth(cursor_at(10), birth_of(77, 3, 1, 10), Epoch{3}, kNow).fresh);
-    EXPECT_TRUE(judge_birth(cursor_at(10), birth_of(60, 3, 1, 10), Epoch{3}, kNow).stale);
+TEST(JudgeBirth, AnswersARepeatedBirthAsBefore) {
+    const BirthVerdict verdict =
+        judge_birth(cursor_at(10), birth_of(77, 3, 1, 10), false, Epoch{3}, kNow);
+    EXPECT_FALSE(verdict.stale || verdict.fresh || verdict.greet || verdict.new_epoch);
+}
+TEST(JudgeBirth, DoesNotBelieveWhatTheBrokerKeptOfAConnectionItDoesNotKnow) {
+    const BirthVerdict unknown = judge_birth(cursor_at(10), birth_of(78, 3, 1, 9), true, {}, kNow);
+    EXPECT_TRUE(unknown.greet);
+    EXPECT_FALSE(unknown.new_epoch || unknown.fresh);
+    EXPECT_TRUE(judge_birth(cursor_at(10), birth_of(60, 3, 1, 10), true, Epoch{3}, kNow).stale);
+    EXPECT_FALSE(judge_birth(cursor_at(10), birth_of(77, 3, 1, 10), true, Epoch{3}, kNow).stale);
+}
+TEST(JudgeBirth, ListensAgainToALiveConnectionThatAnOlderBirthHadOvertaken) {
+    const BirthVerdict same =
+        judge_birth(cursor_at(10), birth_of(60, 3, 1, 10), false, Epoch{3}, kNow);
+    EXPECT_TRUE(same.fresh);
+    EXPECT_FALSE(same.new_epoch);
+    EXPECT_EQ(same.cursor.cn.value, 60);
+    const BirthVerdict behind =
+        judge_birth(cursor_at(10), birth_of(60, 2, 1, 10), false, Epoch{2}, kNow);
+    EXPECT_TRUE(behind.new_epoch);
+    EXPECT_EQ(behind.cursor.epoch.value, 4);
 }
 TEST(JudgeBirth, RecordsWhatTheDeviceHasDropped) {
-    const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 3, 15, 20), {}, kNow);
+    const BirthVerdict verdict =
+        judge_birth(cursor_at(10), birth_of(78, 3, 15, 20), false, {}, kNow);
     ASSERT_TRUE(verdict.lost);
     EXPECT_EQ(verdict.lost->first.value, 11);
     EXPECT_EQ(verdict.lost->last.value, 14);
@@ -155,12 +175,13 @@ TEST(JudgeBirth, RecordsWhatTheDeviceHasDropped) {
 }
 TEST(JudgeBirth, KnowsThatAnEmptyJournalPastTheCursorHasLostEverythingBetween) {
     for (const std::int64_t lo : {std::int64_t{0}, std::int64_t{21}}) {
-        const BirthVerdict verdict = judge_birth(cursor_at(10), birth_of(78, 3, lo, 20), {}, kNow);
+        const BirthVerdict verdict =
+            judge_birth(cursor_at(10), birth_of(78, 3, lo, 20), false, {}, kNow);
         ASSERT_TRUE(verdict.lost) << "lo " << lo;
         EXPECT_EQ(verdict.lost->last.value, 20);
         EXPECT_EQ(verdict.cursor.acked.value, 20);
     }
-    EXPECT_FALSE(judge_birth(cursor_at(10), birth_of(78, 3, 0, 10), {}, kNow).lost);
+    EXPECT_FALSE(judge_birth(cursor_at(10), birth_of(78, 3, 0, 10), false, {}, kNow).lost);
 }
 
 TEST(TimeOf, BelievesADeviceClockUpToFiveMinutesAhead) {
