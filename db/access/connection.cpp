@@ -55,6 +55,9 @@ auto guarded(const char* what, Work work) -> decltype(work()) {
         throw Fault{text(error), Fault::Retry::after_reconnect, "08006"};
     } catch (const pqxx::transaction_rollback& error) {
         throw Fault{text(error), Fault::Retry::same_batch, "40001"};
+    } catch (const pqxx::insufficient_privilege& error) {
+        // libpqxx drops the state of this one.
+        throw Fault{text(error), Fault::Retry::never, "42501"};
     } catch (const pqxx::sql_error& error) {
         throw Fault{text(error), retry_for(error.sqlstate()), error.sqlstate()};
     } catch (const pqxx::failure& error) {

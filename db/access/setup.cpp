@@ -11,6 +11,11 @@
 namespace klyuchnik::db {
 namespace {
 
+// A step may rewrite a large table. But it waits for a lock on one only briefly: whatever handlers
+// ask of the table meanwhile stands in line behind it.
+constexpr const char* kStepPatience = "30min";
+constexpr const char* kTableLockPatience = "5s";
+
 constexpr std::array kLoginRoles{"kl_accounts", "kl_devices", "kl_keys",
                                  "kl_relay",    "kl_bridge",  "kl_witness"};
 
@@ -49,7 +54,10 @@ int migrate(const ConnectionSettings& owner,
     Connection connection{owner};
     {
         Tx tx{connection, Tx::Mode::one_read};
+        // The other one may be in the middle of its steps.
+        run(tx, sql::setup_set_patience, kStepPatience, kStepPatience);
         run(tx, sql::setup_lock_migrations);  // Ends with the connection.
+        run(tx, sql::setup_set_patience, kTableLockPatience, kStepPatience);
     }
     std::map<int, Applied> applied;
     {
