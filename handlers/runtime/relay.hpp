@@ -12,9 +12,10 @@ class Intake;
 /// Gives every event its place in the log and publishes it on kl/v1/ev/... One thread; it runs in
 /// every handlers process, and the one that holds the lock does the work.
 ///
-/// Placed exactly once (the primary key of log.positions fences a second leader), published at
-/// least once: the position published is stored after publishing. Subscribers treat a message as a
-/// wake and read by position. Woken by NOTIFY; when the lock is held elsewhere it tries again every
+/// Placed exactly once: the primary key of log.positions fences a second leader. Published as a
+/// wake: what the MQTT library had taken when the process or the broker was killed may never be
+/// heard, so whoever must not miss an event reads the log by position and takes a message only for
+/// a reason to look. Woken by NOTIFY; when the lock is held elsewhere it tries again every
 /// kLeadEvery.
 class Relay {
  public:
