@@ -208,7 +208,7 @@ template <>
 struct Shape<Birth> {
     static constexpr auto fields = std::tuple{
         Field{"cn", &Birth::cn, kConnections, "connection number"},
-        Field{"ep", &Birth::epoch, Range{0, limits::kEpochMax}, "journal epoch"},
+        Field{"ep", &Birth::epoch, kAnyInteger, "journal epoch"},
         Field{"b", &Birth::boot, kAnyInteger, "boots"},
         Field{"m", &Birth::since_boot_ms, Range{0, limits::kUptimeMsMax}, "ms since boot"},
         Field{"lo", &Birth::lo, kAnyInteger, "sequence"},

@@ -32,6 +32,8 @@ constexpr Words kInactive{"Доступ пользователя прекращ�
 constexpr Words kTaken{"Этот ключ уже взят", "This key is already taken"};
 constexpr Words kNotHeld{"Этот ключ не числится за пользователем",
                          "This user does not hold this key"};
+constexpr Words kReused{"Этот Idempotency-Key уже использован для другого запроса",
+                        "This Idempotency-Key was used for another request"};
 constexpr Words kNotAllowed{"Этому шкафу не разрешено", "This cabinet may not do that"};
 constexpr Words kNotSignedIn{"Нужны имя и секрет устройства", "A device credential is needed"};
 constexpr Words kBusy{"Сервер занят, повторите", "The server is busy, try again"};
@@ -139,8 +141,9 @@ Response write_cabinet(Act act, const AskOutcome& outcome, Language language) {
     switch (outcome.kind) {
         case AskOutcome::Kind::answered:
             break;
-        case AskOutcome::Kind::busy:
         case AskOutcome::Kind::reused_id:
+            return say(400, kReused);
+        case AskOutcome::Kind::busy:
         case AskOutcome::Kind::unavailable:
             return say(503, kBusy);
         case AskOutcome::Kind::unknown:
@@ -166,6 +169,8 @@ Response write_cabinet(Act act, const AskOutcome& outcome, Language language) {
             return act == Act::issue ? say(400, kTaken) : say(400, kNotHeld, false);
         case Code::key_not_held:
             return say(400, kNotHeld, false);
+        case Code::reused_id:
+            return say(400, kReused);
         case Code::malformed:
         case Code::invalid:
             return say(400, kNotJson);

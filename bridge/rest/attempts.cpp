@@ -33,6 +33,7 @@ std::chrono::seconds Attempts::begin(const std::string& who) {
         }
     }
     ++guesser.failures;
+    guesser.before = guesser.last;
     guesser.last = now;
     return std::chrono::seconds{0};
 }
@@ -45,7 +46,10 @@ void Attempts::succeeded(const std::string& who) {
 void Attempts::withdraw(const std::string& who) {
     const std::lock_guard lock{mutex_};
     const auto found = guessers_.find(who);
-    if (found != guessers_.end() && found->second.failures > 0) --found->second.failures;
+    if (found == guessers_.end() || found->second.failures == 0) return;
+    --found->second.failures;
+    // As if it had not been: what was right must not renew the pause after what was wrong.
+    found->second.last = found->second.before;
 }
 
 void Attempts::make_room() {

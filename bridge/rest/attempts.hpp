@@ -43,6 +43,7 @@ class Attempts {
     struct Guesser {
         int failures = 0;
         process::Instant last;
+        process::Instant before{};  ///< `last` as it was, for withdraw().
     };
     process::Instant free_at(const Guesser& guesser) const;
     void make_room();

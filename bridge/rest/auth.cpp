@@ -104,27 +104,24 @@ Caller Auth::by_device(const Request& request, std::string_view basic) {
         problem.headers = {{"WWW-Authenticate", "Basic realm=\"klyuchnik\""}};
         return problem;
     };
-    // Secrets have 128 random bits: guessing is hopeless, but it should not be cheap either.
-    const std::string address = "device " + group_of(request);
-    if (const auto wait = by_address_.begin(address); wait.count() > 0) {
+    // The secret is looked at first: it has 128 random bits, so guessing is hopeless, and a cabinet
+    // with a wrong one must not hold up the right ones behind the same address. Only what is wrong
+    // is counted and slowed.
+    const auto wrong = [&] {
+        const auto wait = by_address_.begin("device " + group_of(request));
+        if (wait.count() == 0) return refuse();
         slowed_.inc();
-        throw too_many(wait);
-    }
+        return too_many(wait);
+    };
     const auto plain = from_base64(basic);
     const std::size_t colon = plain ? plain->find(':') : std::string::npos;
-    if (colon == std::string::npos) throw refuse();
+    if (colon == std::string::npos) throw wrong();
     const auto device = topics::DeviceId::parse(std::string_view{*plain}.substr(0, colon));
-    if (!device) throw refuse();
+    if (!device) throw wrong();
     const std::string hash = sha256_hex(std::string_view{*plain}.substr(colon + 1));
-    bool good = false;
-    try {
-        good = reads_.read([&](db::Tx& tx) { return db::device_credential(tx, *device, hash); });
-    } catch (...) {
-        by_address_.withdraw(address);
-        throw;
+    if (!reads_.read([&](db::Tx& tx) { return db::device_credential(tx, *device, hash); })) {
+        throw wrong();
     }
-    if (!good) throw refuse();
-    by_address_.withdraw(address);
     Caller caller;
     caller.by = {device->text(), topics::Via::legacy};
     return caller;

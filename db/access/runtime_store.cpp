@@ -34,6 +34,7 @@ std::vector<Cursor> cursors_of(const pqxx::result& rows) {
         cursor.boot = row[6].as<std::int64_t>();
         cursor.booted_at = optional_instant_of(row[7]);
         cursor.skipped = row[8].as<std::int64_t>();
+        cursor.born_ms = row[9].as<std::int64_t>();
         cursors.push_back(std::move(cursor));
     }
     return cursors;
@@ -70,7 +71,8 @@ void save_cursors(Tx& tx, std::span<const Cursor> cursors) {
         column(cursors, [](const Cursor& c) { return column(c.recent_digests, signed_bits); }),
         column(cursors, [](const Cursor& c) { return c.boot; }),
         column(cursors, [](const Cursor& c) { return c.booted_at; }),
-        column(cursors, [](const Cursor& c) { return c.skipped; }));
+        column(cursors, [](const Cursor& c) { return c.skipped; }),
+        column(cursors, [](const Cursor& c) { return c.born_ms; }));
 }
 
 void add_facts(Tx& tx, std::span<const FactRow> facts, Instant received) {

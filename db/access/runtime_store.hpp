@@ -31,6 +31,7 @@ struct Cursor {
     std::int64_t boot = 0;
     std::optional<Instant> booted_at;
     std::int64_t skipped = 0;
+    std::int64_t born_ms = 0;  ///< Since boot, at the last birth.
 };
 
 /// Where a fact's time came from, best first.

@@ -37,6 +37,7 @@ create table runtime.cursors (
     recent_digests bigint[] not null default '{}',
     boot           bigint not null default 0,
     booted_at      timestamptz,                 -- turns "ms since boot" into a time
+    born_ms        bigint not null default 0,   -- ms since boot at the last birth: tells an older birth
     skipped        bigint not null default 0,   -- facts that came again
     constraint cursors_never_negative check (acked >= 0 and epoch >= 0)
 ) with (fillfactor = 70);

@@ -1,6 +1,7 @@
 #include "handlers/runtime/journal_rules.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "topics/limits.hpp"
 
@@ -27,7 +28,8 @@ std::optional<LostRange> lost_before(const db::Cursor& cursor, Sequence oldest_h
 
 }  // namespace
 
-Placement place_batch(const db::Cursor& cursor, const FactBatch& batch) {
+Placement place_batch(const db::Cursor& cursor, const FactBatch& batch,
+                      const std::map<Sequence, std::uint64_t>& stored) {
     Placement placement;
     if (batch.cn != cursor.cn || cursor.epoch.value == 0) {
         placement.error = AckError::hello;
@@ -40,7 +42,10 @@ Placement place_batch(const db::Cursor& cursor, const FactBatch& batch) {
     for (std::size_t i = 0; i < batch.facts.size(); ++i) {
         const std::int64_t sequence = batch.first.value + static_cast<std::int64_t>(i);
         if (sequence > cursor.acked.value) break;
-        if (differs(cursor, sequence, batch.facts[i].digest)) placement.differ.push_back(i);
+        const auto found = stored.find(Sequence{sequence});
+        const bool other = found != stored.end() && found->second != batch.facts[i].digest;
+        if (other || differs(cursor, sequence, batch.facts[i].digest))
+            placement.differ.push_back(i);
     }
     if (!placement.differ.empty()) {
         placement.error = AckError::epoch;
@@ -67,12 +72,22 @@ BirthVerdict judge_birth(const db::Cursor& cursor, const Birth& birth, bool reta
         (issued ? verdict.stale : verdict.greet) = true;
         return verdict;
     }
-    // A live birth of a connection that is known and not the present one: an older birth overtook
-    // it, and the device repeats because it is not heard. It is the present one again.
+    // Every handler hears every birth, some of them late. Boots and the time since the last one
+    // only go up, so a connection that is known and was born before the present one is over. (One
+    // that is not known is believed even so: a device that forgets its boots must not be locked
+    // out.)
+    if (issued &&
+        std::pair{birth.boot, birth.since_boot_ms} < std::pair{cursor.boot, cursor.born_ms}) {
+        verdict.stale = true;
+        return verdict;
+    }
+    // Known, not the present one and not older: an older birth overtook it, and it is not heard
+    // since.
     verdict.fresh = true;
     db::Cursor& after = verdict.cursor;
     after.cn = birth.cn;
     after.boot = birth.boot;
+    after.born_ms = birth.since_boot_ms;
     after.booted_at = now - std::chrono::milliseconds{birth.since_boot_ms};
     if (issued == cursor.epoch) return verdict;
 
@@ -94,7 +109,9 @@ BirthVerdict judge_birth(const db::Cursor& cursor, const Birth& birth, bool reta
     } else {
         verdict.why = cursor.epoch.value == 0 ? "first" : "wiped";
     }
-    after.epoch.value = std::max(cursor.epoch.value, birth.epoch.value) + 1;
+    // An epoch that nobody can have issued, from a broken flash, must not use up all that are left.
+    const bool credible = birth.epoch.value <= limits::kEpochMax;
+    after.epoch.value = std::max(cursor.epoch.value, credible ? birth.epoch.value : 0) + 1;
     after.acked.value = 0;
     after.recent_first.value = 0;
     after.recent_digests.clear();

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -37,10 +39,14 @@ struct Placement {
 /// | of another epoch | er:epoch, nothing applied |
 /// | lo above acked+1 | the range is lost: recorded, the cursor moves to lo-1, then as below |
 /// | starts above acked+1 | er:gap: send from acked+1 |
-/// | other content under a number of the last batch | new epoch, er:epoch |
+/// | other content under a number that is stored | new epoch, er:epoch |
 /// | all known | skipped, acked again |
 /// | else | what is not known yet is applied |
-Placement place_batch(const db::Cursor& cursor, const topics::FactBatch& batch);
+///
+/// `stored`: the digests of facts of this epoch that came again from before the last batch, by
+/// sequence; one that is not in it is not stored any more, or is behind a gap, and is skipped.
+Placement place_batch(const db::Cursor& cursor, const topics::FactBatch& batch,
+                      const std::map<topics::Sequence, std::uint64_t>& stored = {});
 
 /// What becomes of a birth.
 struct BirthVerdict {

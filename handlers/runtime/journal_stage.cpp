@@ -56,18 +56,37 @@ JournalStage::JournalStage(db::Tx& tx, std::span<const Message> messages, Instan
     const std::vector<DeviceId> to_lock{moving.begin(), moving.end()};
     for (db::Cursor& cursor : db::lock_cursors(tx, to_lock)) {
         const DeviceId device = cursor.device;
-        held_[device] = {std::move(cursor), true, false};
+        held_[device] = {std::move(cursor), true, false, {}};
     }
     std::erase_if(reading, [&](const DeviceId& device) { return held_.contains(device); });
     const std::vector<DeviceId> to_read{reading.begin(), reading.end()};
     for (db::Cursor& cursor : db::read_cursors(tx, to_read)) {
         const DeviceId device = cursor.device;
-        held_[device] = {std::move(cursor), false, false};
+        held_[device] = {std::move(cursor), false, false, {}};
     }
     for (const db::IssuedEpoch& issued : db::find_epochs(tx, births)) {
         issued_[{issued.device, issued.cn}] = issued.epoch;
     }
+    // Facts from before the last batch that come again: a repeat, or another device's under the
+    // same numbers.
+    for (const Message& message : messages) {
+        const auto* facts = std::get_if<FactsMessage>(&message.body);
+        const auto held = held_.find(message.device);
+        if (!facts || held == held_.end() || !held->second.locked) continue;
+        const db::Cursor& cursor = held->second.cursor;
+        if (facts->batch.epoch != cursor.epoch) continue;
+        const std::int64_t until = std::min(cursor.acked.value, cursor.recent_first.value - 1);
+        for (std::size_t i = 0; i < facts->batch.facts.size(); ++i) {
+            const Sequence sequence{facts->batch.first.value + static_cast<std::int64_t>(i)};
+            if (sequence.value > until) break;
+            old_numbers.push_back({message.device, cursor.epoch, sequence});
+        }
+    }
     for (const db::StoredFact& stored : db::find_facts(tx, old_numbers)) {
+        const auto held = held_.find(stored.number.device);
+        if (held != held_.end() && stored.number.epoch == held->second.cursor.epoch) {
+            held->second.stored[stored.number.sequence] = stored.digest;
+        }
         known_.insert({stored.number, stored.digest});
     }
 }
@@ -106,7 +125,7 @@ void JournalStage::place(const Message& message, const std::string* set_aside, W
 
 void JournalStage::place_facts(const FactBatch& batch, Held& held, const std::string* set_aside,
                                Work& work, std::vector<Outgoing>& out) {
-    const Placement placement = place_batch(held.cursor, batch);
+    const Placement placement = place_batch(held.cursor, batch, held.stored);
     if (!placement.differ.empty()) {
         for (const std::size_t index : placement.differ) {
             const Fact& fact = batch.facts[index];
@@ -152,7 +171,9 @@ void JournalStage::apply_fact(const FactBatch& batch, std::size_t index, Held& h
     db::FactNumber first{held.cursor.device, batch.epoch, sequence};
     // An old number is of an earlier epoch; a device that says otherwise is mistaken, and the fact
     // goes by its own.
-    if (fact.old && fact.old->epoch < batch.epoch && !set_aside) {
+    // Numbers of epoch 0 are a device's own and may come again after a wipe: they are no names.
+    if (fact.old && fact.old->epoch.value > 0 && fact.old->sequence.value > 0 &&
+        fact.old->epoch < batch.epoch && !set_aside) {
         const db::FactNumber old{held.cursor.device, fact.old->epoch, fact.old->sequence};
         if (known_.contains({old, fact.digest})) {
             ++held.cursor.skipped;
@@ -222,6 +243,7 @@ void JournalStage::place_birth(const Birth& birth, bool retained, Held& held, Wo
     }
     if (verdict.fresh) {
         if (verdict.lost) lose(held, verdict.lost_epoch, *verdict.lost, work);
+        if (verdict.new_epoch) held.stored.clear();
         held.cursor = std::move(verdict.cursor);
         held.changed = true;
         note_epoch({held.cursor.device, birth.cn, held.cursor.epoch,
@@ -261,6 +283,7 @@ void JournalStage::issue_epoch(Held& held, std::string why, Work& work) {
     cursor.acked.value = 0;
     cursor.recent_first.value = 0;
     cursor.recent_digests.clear();
+    held.stored.clear();  // Of the epoch that is over.
     held.changed = true;
     note_epoch({cursor.device, cursor.cn, cursor.epoch, why});
     ++counts_.epochs;

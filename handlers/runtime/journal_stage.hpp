@@ -44,6 +44,7 @@ class JournalStage {
         db::Cursor cursor;
         bool locked = false;
         bool changed = false;
+        std::map<topics::Sequence, std::uint64_t> stored;  ///< Digests of what comes again.
     };
     void place_facts(const topics::FactBatch& batch, Held& held, const std::string* set_aside,
                      Work& work, std::vector<Outgoing>& out);

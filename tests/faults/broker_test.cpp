@@ -31,8 +31,9 @@ TEST(Broker, KillingItUnderLoadLosesAndDoublesNothing) {
     asks.stop();
     asks.expect_each_done_once(world);
     const witness::Verdict verdict = fleet.expect_exactly_once();
+    // Whether a lost ack or a lost batch was behind a repeat is chance; that there were repeats is
+    // not.
     EXPECT_GT(verdict.resent, 0);
-    EXPECT_GT(verdict.duplicates_skipped, 0);
 }
 
 TEST(Broker, CabinetsWorkOnWithoutItAndCatchUp) {

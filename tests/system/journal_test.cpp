@@ -159,6 +159,19 @@ TEST_F(Journal, AnEpochThatWasNeverIssuedIsReplaced) {
     EXPECT_EQ(why_of_epoch(8), "foreign");
 }
 
+TEST_F(Journal, OtherContentUnderANumberFromBeforeTheLastBatchIsAConflictToo) {
+    device.birth(kConnection);
+    device.facts(kConnection, 1, 1, 1, doors(3));
+    device.facts(kConnection, 1, 1, 4, doors(2));
+    const auto repeat = device.facts(kConnection, 1, 1, 1, doors(3));
+    EXPECT_EQ(repeat.error, AckError::none) << "a true repeat is only skipped";
+    const std::string other = R"({"t":1763690050,"k":"door.closed"})";
+    const auto ack = device.facts(kConnection, 1, 1, 1, {doors(1)[0], other});
+    EXPECT_EQ(ack.error, AckError::epoch);
+    EXPECT_EQ(ack.epoch.value, 2);
+    EXPECT_EQ(world.count("select count(*) from runtime.device_conflicts where sequence = 2"), 1);
+}
+
 TEST_F(Journal, OtherContentUnderAStoredNumberIsAConflictAndIsAppliedOnceUnderANewEpoch) {
     device.birth(kConnection);
     device.facts(kConnection, 1, 1, 1, doors(3));

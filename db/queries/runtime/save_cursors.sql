@@ -1,9 +1,10 @@
 -- $1 device_ids  $2 cns  $3 epochs  $4 acked  $5 recent_firsts  $6 recent_digests  $7 boots  $8 booted_at
--- $9 skipped
+-- $9 skipped  $10 born_ms
 update runtime.cursors c
 set cn = n.cn, epoch = n.epoch, acked = n.acked, recent_first = n.recent_first,
-    recent_digests = n.recent_digests::bigint[], boot = n.boot, booted_at = n.booted_at, skipped = n.skipped
+    recent_digests = n.recent_digests::bigint[], boot = n.boot, booted_at = n.booted_at, skipped = n.skipped,
+    born_ms = n.born_ms
 from unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[],
-            $8::timestamptz[], $9::bigint[])
-    as n (device_id, cn, epoch, acked, recent_first, recent_digests, boot, booted_at, skipped)
+            $8::timestamptz[], $9::bigint[], $10::bigint[])
+    as n (device_id, cn, epoch, acked, recent_first, recent_digests, boot, booted_at, skipped, born_ms)
 where c.device_id = n.device_id

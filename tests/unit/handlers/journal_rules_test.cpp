@@ -100,6 +100,14 @@ TEST(PlaceBatch, FindsOtherContentUnderANumberOfTheLastBatch) {
     EXPECT_FALSE(placement.apply);
 }
 
+TEST(PlaceBatch, FindsOtherContentUnderAnyNumberThatIsStored) {
+    const std::map<Sequence, std::uint64_t> stored{{Sequence{5}, 50}, {Sequence{6}, 60}};
+    EXPECT_TRUE(place_batch(cursor_at(40), batch_of(5, {50, 60, 70}), stored).differ.empty());
+    const Placement placement = place_batch(cursor_at(40), batch_of(5, {50, 61}), stored);
+    EXPECT_EQ(placement.differ, std::vector<std::size_t>{1});
+    EXPECT_EQ(placement.error, AckError::epoch);
+}
+
 Birth birth_of(std::int64_t cn, std::int64_t epoch, std::int64_t lo, std::int64_t hi) {
     Birth birth;
     birth.cn.value = cn;
@@ -142,6 +150,15 @@ TEST(JudgeBirth, IssuesAnEpochAboveOneItNeverIssued) {
     EXPECT_EQ(verdict.why, "foreign");
     EXPECT_EQ(verdict.cursor.epoch.value, 10);
 }
+TEST(JudgeBirth, DoesNotLetABrokenFlashUseUpTheEpochs) {
+    const auto epoch_for = [](std::int64_t claimed) {
+        return judge_birth(cursor_at(10), birth_of(78, claimed, 1, 1), false, {}, kNow)
+            .cursor.epoch.value;
+    };
+    EXPECT_EQ(epoch_for(limits::kEpochMax), limits::kEpochMax + 1);
+    EXPECT_EQ(epoch_for(limits::kEpochMax + 1), 4);
+    EXPECT_EQ(epoch_for(limits::kIntegerMax), 4);
+}
 TEST(JudgeBirth, AnswersARepeatedBirthAsBefore) {
     const BirthVerdict verdict =
         judge_birth(cursor_at(10), birth_of(77, 3, 1, 10), false, Epoch{3}, kNow);
@@ -164,6 +181,18 @@ TEST(JudgeBirth, ListensAgainToALiveConnectionThatAnOlderBirthHadOvertaken) {
         judge_birth(cursor_at(10), birth_of(60, 2, 1, 10), false, Epoch{2}, kNow);
     EXPECT_TRUE(behind.new_epoch);
     EXPECT_EQ(behind.cursor.epoch.value, 4);
+}
+TEST(JudgeBirth, PassesOverAKnownBirthThatWasSaidBeforeTheLastOne) {
+    db::Cursor cursor = cursor_at(10);
+    cursor.boot = 5;
+    cursor.born_ms = 2001;  // birth_of() says boot 5 and 2000 ms.
+    EXPECT_TRUE(judge_birth(cursor, birth_of(60, 3, 1, 10), false, Epoch{3}, kNow).stale);
+    EXPECT_TRUE(judge_birth(cursor, birth_of(78, 3, 1, 12), false, {}, kNow).fresh)
+        << "a device that forgets its boots is not locked out";
+    EXPECT_EQ(judge_birth(cursor, birth_of(78, 3, 1, 9), false, {}, kNow).why, "restored");
+    EXPECT_EQ(judge_birth(cursor, birth_of(78, 0, 0, 0), false, {}, kNow).why, "wiped");
+    cursor.born_ms = 2000;
+    EXPECT_TRUE(judge_birth(cursor, birth_of(78, 3, 1, 12), false, {}, kNow).fresh);
 }
 TEST(JudgeBirth, RecordsWhatTheDeviceHasDropped) {
     const BirthVerdict verdict =
