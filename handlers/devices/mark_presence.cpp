@@ -13,22 +13,6 @@ namespace klyuchnik::handlers::devices {
 
 using namespace topics;
 
-namespace {
-
-Event presence_event(const DeviceId& device, std::string_view type, Connection cn, Instant now) {
-    Event event;
-    event.domain = "devices";
-    event.type = type;
-    event.subject = "device:" + device.text();
-    event.actor = event.subject;
-    event.source = device.text() + ":cn:" + std::to_string(cn.value);
-    event.occurred = now;
-    event.ids.device = device;
-    return event;
-}
-
-}  // namespace
-
 void mark_presence(std::span<const StateItem* const> states, Work& work, db::Tx& tx) {
     // One statement can not write a row twice: the last birth of a device counts. Wills come after
     // all births, since one of an older connection changes nothing whichever came first.
@@ -38,7 +22,7 @@ void mark_presence(std::span<const StateItem* const> states, Work& work, db::Tx&
         if (const auto* birth = std::get_if<Birth>(&item->state)) {
             born[item->device] = {item->device, birth->cn, birth->firmware, birth->heartbeat_s};
             if (item->fresh) {
-                work.events.push_back(presence_event(item->device, "online", birth->cn, work.now));
+                work.log(item->device, "online", source_of(item->device, birth->cn));
             }
         } else {
             gone[item->device] = std::get<Will>(item->state).cn;
@@ -50,7 +34,7 @@ void mark_presence(std::span<const StateItem* const> states, Work& work, db::Tx&
     std::vector<db::GoneDevice> offline;
     for (const auto& [device, cn] : gone) offline.push_back({device, cn});
     for (const DeviceId& device : db::mark_offline(tx, offline, work.now)) {
-        work.events.push_back(presence_event(device, "offline", gone.at(device), work.now));
+        work.log(device, "offline", source_of(device, gone.at(device)));
     }
 }
 

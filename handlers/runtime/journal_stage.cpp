@@ -250,17 +250,10 @@ void JournalStage::place_birth(const Birth& birth, bool retained, Held& held, Wo
                     verdict.new_epoch ? verdict.why : "kept"});
         if (verdict.new_epoch) {
             ++counts_.epochs;
-            Event event;
-            event.domain = "devices";
-            event.type = "epoch_issued";
-            event.subject = device_subject(held.cursor.device);
-            event.actor = event.subject;
-            event.source = held.cursor.device.text() + ":cn:" + std::to_string(birth.cn.value);
-            event.occurred = now_;
-            event.ids.device = held.cursor.device;
+            Event& event = work.log(held.cursor.device, "epoch_issued",
+                                    source_of(held.cursor.device, birth.cn));
             event.ids.epoch = held.cursor.epoch;
             event.ids.why = verdict.why;
-            work.events.push_back(std::move(event));
         }
     }
     work.items.push_back(StateItem{held.cursor.device, birth, verdict.fresh});
@@ -287,34 +280,19 @@ void JournalStage::issue_epoch(Held& held, std::string why, Work& work) {
     held.changed = true;
     note_epoch({cursor.device, cursor.cn, cursor.epoch, why});
     ++counts_.epochs;
-    Event event;
-    event.domain = "devices";
-    event.type = "journal_conflict";
-    event.subject = device_subject(cursor.device);
-    event.actor = event.subject;
-    event.source = cursor.device.text() + ":cn:" + std::to_string(cursor.cn.value);
-    event.occurred = now_;
-    event.ids.device = cursor.device;
+    Event& event = work.log(cursor.device, "journal_conflict", source_of(cursor.device, cursor.cn));
     event.ids.epoch = cursor.epoch;
     event.ids.why = std::move(why);
-    work.events.push_back(std::move(event));
 }
 
 void JournalStage::lose(const Held& held, Epoch epoch, const LostRange& lost, Work& work) {
     gaps_.push_back({held.cursor.device, epoch, lost.first, lost.last, "dropped_by_device"});
     ++counts_.gaps;
-    Event event;
-    event.domain = "devices";
-    event.type = "gap";
-    event.subject = device_subject(held.cursor.device);
-    event.actor = event.subject;
-    event.source = source_of({held.cursor.device, epoch, lost.first});
-    event.occurred = now_;
-    event.ids.device = held.cursor.device;
+    const DeviceId& device = held.cursor.device;
+    Event& event = work.log(device, "gap", source_of({device, epoch, lost.first}));
     event.ids.epoch = epoch;
     event.ids.first = lost.first;
     event.ids.last = lost.last;
-    work.events.push_back(std::move(event));
 }
 
 void JournalStage::acknowledge(const Held& held, Connection cn, AckError error,

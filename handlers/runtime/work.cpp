@@ -35,6 +35,13 @@ Event& Work::log(const AskItem& ask, std::string_view domain, std::string_view t
                (is_device ? "device:" : "") + ask.ask.by.account, ask.source, now);
 }
 
+Event& Work::log(const DeviceId& device, std::string_view type, std::string source) {
+    const std::string subject = "device:" + device.text();
+    Event& event = add(events, "devices", type, subject, subject, std::move(source), now);
+    event.ids.device = device;
+    return event;
+}
+
 void Domain::answer(std::span<RequestItem> requests, Instant, db::Tx&) {
     for (RequestItem& item : requests) refuse(item.answer, {Code::not_served, ""});
 }
@@ -58,6 +65,10 @@ bool may_ask(std::string_view role, const AskBody& body, const Caller& by) {
 std::string source_of(const db::FactNumber& number) {
     return number.device.text() + ":" + std::to_string(number.epoch.value) + ":" +
            std::to_string(number.sequence.value);
+}
+
+std::string source_of(const DeviceId& device, Connection cn) {
+    return device.text() + ":cn:" + std::to_string(cn.value);
 }
 
 void refuse(RequestAnswer& answer, const Refusal& refusal) {

@@ -66,6 +66,9 @@ struct Work {
                        std::string subject);
     topics::Event& log(const AskItem& ask, std::string_view domain, std::string_view type,
                        std::string subject);
+    /// Appends an event of the domain "devices" about a device itself, which neither a fact nor an
+    /// ask has caused.
+    topics::Event& log(const topics::DeviceId& device, std::string_view type, std::string source);
 };
 
 /// Subscriptions of a domain. `devices` are given up while the queue is full or the database away:
@@ -99,6 +102,8 @@ class Domain {
 bool may_ask(std::string_view role, const topics::AskBody& body, const topics::Caller& by);
 
 std::string source_of(const db::FactNumber& number);
+/// "kc-hall1:cn:2718281": a connection as the cause of an event.
+std::string source_of(const topics::DeviceId& device, topics::Connection cn);
 
 /// Fills a refusal into an answer for a device.
 void refuse(topics::RequestAnswer& answer, const topics::Refusal& refusal);
