@@ -69,7 +69,7 @@ Response Response::empty(int status) {
 void Routes::add(std::string method, std::string path, std::vector<int> statuses, Handler handle) {
     for (const Route& route : routes_) {
         if (route.method == method && route.path == path) {
-            throw std::logic_error{"route declared twice: " + method + " " + path};
+            throw std::logic_error{"route declared twice: " + path};
         }
     }
     std::ranges::sort(statuses);

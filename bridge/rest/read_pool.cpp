@@ -4,7 +4,7 @@
 
 namespace klyuchnik::bridge {
 
-ReadPool::ReadPool(db::ConnectionSettings settings, std::size_t connections,
+ReadPool::ReadPool(const db::ConnectionSettings& settings, std::size_t connections,
                    process::Metrics& metrics)
     : waits_{metrics.counter("klyuchnik_bridge_read_waits_total",
                              "Reads that waited for a database connection")},

@@ -25,7 +25,8 @@ inline constexpr std::chrono::seconds kReadWaitMax{2};
 /// database would cut it, and others would wait for nothing.
 class ReadPool {
  public:
-    ReadPool(db::ConnectionSettings settings, std::size_t connections, process::Metrics& metrics);
+    ReadPool(const db::ConnectionSettings& settings, std::size_t connections,
+             process::Metrics& metrics);
     ~ReadPool();
 
     /// Runs `work(db::Tx&)`, one statement, on a connection of its own and returns what it returns.

@@ -209,7 +209,7 @@ class Pool final : public httplib::TaskQueue {
         if (!room) {
             // The task owns the socket: dropping it would leak a descriptor for ever.
             t_refusing = true;
-            task();
+            task();  // NOLINT(bugprone-use-after-move): moved only when there was room
             t_refusing = false;
             return;
         }
@@ -711,6 +711,7 @@ int Server::start() {
         [&impl](const httplib::Request& in, httplib::Response& out) { impl.by_library(in, out); });
     // Nothing should get here; the library's own answer would show the text of the exception.
     library.set_exception_handler(
+        // NOLINTNEXTLINE(performance-unnecessary-value-param): the library's signature
         [](const httplib::Request&, httplib::Response& out, std::exception_ptr) {
             out.status = 500;
             out.set_content("", "text/plain");

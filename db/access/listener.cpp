@@ -29,7 +29,7 @@ struct Listener::Impl {
     }
 };
 
-Listener::Listener(ConnectionSettings settings) : impl_{std::make_unique<Impl>()} {
+Listener::Listener(const ConnectionSettings& settings) : impl_{std::make_unique<Impl>()} {
     impl_->conninfo = settings.conninfo +
                       " connect_timeout=3 keepalives=1 keepalives_idle=30 keepalives_interval=10"
                       " keepalives_count=3";

@@ -12,7 +12,7 @@ namespace klyuchnik::db {
 /// tell reliably when its connection is gone. Belongs to one thread.
 class Listener {
  public:
-    explicit Listener(ConnectionSettings settings);
+    explicit Listener(const ConnectionSettings& settings);
     ~Listener();
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
