@@ -25,8 +25,7 @@ std::vector<int> merged(std::initializer_list<int> own, std::initializer_list<in
     std::vector<int> all{own};
     all.insert(all.end(), common);
     std::ranges::sort(all);
-    const auto repeated = std::ranges::unique(all);
-    all.erase(repeated.begin(), repeated.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
     return all;
 }
 
