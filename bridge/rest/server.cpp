@@ -28,6 +28,7 @@ using namespace std::chrono_literals;
 
 /// What may come in besides the body's own bytes: chunk sizes and line ends.
 constexpr std::size_t kChunkOverheadMax = kBodyBytesMax / 4;
+constexpr std::chrono::seconds kStartMax{10};
 /// After a refusal in mid-body: so much is read and thrown away before closing, since closing on
 /// unread bytes resets the connection and the client would never see why.
 constexpr std::size_t kLingerBytesMax = 4 * kBodyBytesMax;
@@ -728,7 +729,15 @@ int Server::start() {
     }
     library.widen_backlog();
     impl.acceptor = std::thread{[&library] { library.listen_after_bind(); }};
-    while (!library.is_running()) std::this_thread::sleep_for(1ms);
+    // The socket listens already; the thread is about to take it up, and the library has no event
+    // for that.
+    const auto deadline = std::chrono::steady_clock::now() + kStartMax;
+    while (!library.is_running()) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            throw std::runtime_error{"the HTTP server does not start"};
+        }
+        std::this_thread::sleep_for(1ms);
+    }
     return port;
 }
 

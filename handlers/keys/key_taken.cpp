@@ -31,7 +31,7 @@ void key_taken(FactItem& item, const KeyTaken& fact, KeysRows& rows, Work& work)
     item.outcome = db::Outcome::applied;
     std::optional<PersonId> taker = person ? std::optional{person->id} : std::nullopt;
     LoanId loan;
-    if (taken.confirm) {
+    if (open && taken.confirm) {
         loan = open->id;
         taker = holder;
         rows.confirm(key->id, item.occurred);
