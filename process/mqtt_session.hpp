@@ -54,12 +54,12 @@ inline constexpr std::chrono::milliseconds kStallMax{10'000};
 /// MQTT 5, clean start, session expiry 0: the broker keeps nothing for us, and nothing depends on
 /// it.
 ///
-/// | thread | whose | does |
-/// |---|---|---|
-/// | network thread | the MQTT library; **one for all sessions of the process** | calls
-/// `on_message` | | session thread | this object, from connect() to disconnect() | connects,
-/// subscribes, calls `on_state` | | any other | caller | publish(), set_subscriptions(),
-/// unsubscribe_all(), connected(), wait_connected() |
+/// - Network thread: the MQTT library's, **one for all sessions of the process**.
+///   Calls `on_message`.
+/// - Session thread: this object's, from connect() to disconnect(). Connects, subscribes, calls
+///   `on_state`.
+/// - Any other thread: publish(), set_subscriptions(), unsubscribe_all(), connected(),
+///   wait_connected().
 ///
 /// `on_message` must only move bytes into a queue: while it runs, no session of the process
 /// receives anything and an answered PUBACK proves nothing. It may publish(); it must not call

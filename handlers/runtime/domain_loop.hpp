@@ -21,13 +21,13 @@ class Intake;
 /// The one loop: takes what has arrived, applies it in one transaction, answers after the commit.
 /// One thread and one database connection per domain and process.
 ///
-/// | what happens | what it does |
-/// |---|---|
-/// | the database refuses the data | the batch again message by message, fact by fact; the poison
-/// one is set aside | | deadlock, lock timeout | the same batch again, kAttemptsMax times, then
-/// left to the repeats | | connection lost, commit unknown | no answer; stops reading devices,
-/// answers asks "unavailable", takes up again when a probe commits | | queue full | the message is
-/// dropped and counted, devices are not read until half of the queue is free |
+/// - The database refuses the data: the batch again, message by message and fact by fact;
+///   the poison one is set aside.
+/// - Deadlock, lock timeout: the same batch again, kAttemptsMax times, then left to the repeats.
+/// - Connection lost, outcome of a commit unknown: no answer. It stops reading devices,
+///   answers asks "unavailable", and takes up again when a probe commits.
+/// - Queue full: the message is dropped and counted, an ask is told "busy"; devices are not
+///   read until half of the queue is free.
 class DomainLoop {
  public:
     DomainLoop(std::unique_ptr<Domain> domain, db::ConnectionSettings database,
@@ -70,7 +70,7 @@ class DomainLoop {
     process::BoundedQueue<Incoming> queue_;
     std::atomic<bool> overflowed_ = false;
     bool reading_paused_ = false;
-    bool database_away_ = false;  ///< While leaving: nothing more can be applied.
+    bool database_away_ = false;  ///< The last probe failed; outlives the wait only when leaving.
     process::Counter& dropped_;
     process::Counter& faults_;
     process::Histogram& seconds_;
