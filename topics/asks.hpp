@@ -44,13 +44,155 @@ struct CloseSession {
 
 // -- devices
 // -------------------------------------------------------------------------------------------
+// Of claim codes, nonces and secrets only SHA-256 travels, as 64 hexadecimal digits.
+
+/// A device that may be claimed: whoever shows the code once becomes this device.
 struct AddDevice {
     static constexpr const char* kDomain = "devices";
     static constexpr const char* kName = "add_device";
     DeviceId device;
-    std::string name;           ///< For people: "Gatehouse".
-    std::string secret_sha256;  ///< 64 hexadecimal digits, of the secret the broker also knows by
-                                ///< its own hash.
+    std::string name;   ///< For people: "Gatehouse".
+    std::string place;  ///< For people: "Left of the gate".
+    std::string claim_sha256;
+    std::int64_t claim_seconds = 0;  ///< How long the code may be used.
+};
+/// Another code for a device that is there: to rotate its credential by hand, or after a lost one.
+/// An unused earlier code dies.
+struct IssueClaim {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "issue_claim";
+    DeviceId device;
+    std::string claim_sha256;
+    std::int64_t claim_seconds = 0;
+};
+/// A device exchanges its code for its own credential: a secret or a certificate, exactly one.
+/// Repeated with the same nonce it replaces what it got (the answer was lost); anybody else's
+/// repeat is refused.
+struct ClaimDevice {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "claim_device";
+    DeviceId device;
+    std::string claim_sha256;
+    std::string nonce_sha256;  ///< Of a random text that the device drew for this claim.
+    std::optional<std::string> secret_sha256;
+    std::optional<std::string> certificate_sha256;  ///< Of its DER.
+    std::optional<std::int64_t> ends_s;             ///< UTC; of a certificate.
+};
+/// A device replaces its own credential; the one before lives on for the overlap.
+struct RotateCredential {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "rotate_credential";
+    DeviceId device;
+    std::string nonce_sha256;
+    std::optional<std::string> secret_sha256;
+    std::optional<std::string> certificate_sha256;
+    std::optional<std::int64_t> ends_s;
+    std::int64_t overlap_seconds = 86'400;
+};
+/// The device is out: its credentials die, its session is cut, and it can not return.
+struct RevokeDevice {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "revoke_device";
+    DeviceId device;
+    std::string reason;
+};
+/// New hardware takes over the name, place, rights and keys of a broken or cloned device: a new
+/// identity generation. The old credentials die at once; history stays.
+struct SwapDevice {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "swap_device";
+    DeviceId device;
+    std::string claim_sha256;
+    std::int64_t claim_seconds = 0;
+    std::string reason;
+};
+/// Absent members stay as they are.
+struct ChangeDevice {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "change_device";
+    DeviceId device;
+    std::optional<std::string> name;
+    std::optional<std::string> place;
+    std::optional<std::int64_t> lease_seconds;  ///< How long it may decide without the server.
+    std::optional<std::int64_t> away_seconds;   ///< Away for longer is an alarm.
+};
+/// A command to a device; the answer is its number, the device works on it afterwards. Which of the
+/// optional members count depends on `kind`, as in the command's own body.
+struct SendCommand {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "send_command";
+    DeviceId device;
+    std::string kind;
+    std::int64_t life_seconds = 60;  ///< Not run later than this.
+    std::optional<Slot> slot;
+    std::optional<std::int64_t> milliseconds;
+    std::optional<bool> locked;
+    std::optional<std::string> time_zone;
+    std::optional<std::int64_t> heartbeat_s;
+};
+struct AcknowledgeAlarm {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "acknowledge_alarm";
+    AlarmId alarm;
+};
+/// Out of sight for a while; it comes back if its cause is still there.
+struct SnoozeAlarm {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "snooze_alarm";
+    AlarmId alarm;
+    std::int64_t seconds = 3600;
+};
+struct ResolveAlarm {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "resolve_alarm";
+    AlarmId alarm;
+    std::string reason;
+};
+/// Try again what was set aside, as it came.
+struct RetryLetter {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "retry_letter";
+    LetterId letter;
+};
+struct DiscardLetter {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "discard_letter";
+    LetterId letter;
+    std::string reason;
+};
+/// One piece of a large upload. Pieces may come in any order and again; the last missing one makes
+/// the blob whole, if its hash is right.
+struct AddBlobPart {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "add_blob_part";
+    std::string sha256;  ///< Of the whole: its name.
+    std::int64_t bytes = 0;
+    std::int64_t index = 0;
+    std::int64_t total = 0;
+    std::string content;  ///< Base64; each piece but the last is limits::kBlobPartBytesMax long.
+};
+/// An uploaded image that may be offered to devices.
+struct AddFirmware {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "add_firmware";
+    std::string version;    ///< What a device with it says in its birth.
+    std::string sha256;     ///< Of an uploaded blob.
+    std::string signature;  ///< Ed25519 over the 32 bytes of the hash, base64.
+    std::string notes;
+};
+struct StartRollout {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "start_rollout";
+    std::string version;
+    std::vector<DeviceId> devices;
+    std::int64_t per_minute = 6;    ///< Offers made; never more.
+    std::int64_t failures_max = 0;  ///< One more failure than this stops it.
+};
+struct StopRollout {
+    static constexpr const char* kDomain = "devices";
+    static constexpr const char* kName = "stop_rollout";
+    RolloutId rollout;
+    std::string reason;
 };
 
 // -- keys
@@ -101,14 +243,18 @@ struct UnknownAsk {
 };
 
 using AskBody =
-    std::variant<AddPerson, DeactivatePerson, OpenSession, CloseSession, AddDevice, AddKey,
-                 GrantRight, RevokeRight, SetRights, IssueKey, ReturnKey, UnknownAsk>;
+    std::variant<AddPerson, DeactivatePerson, OpenSession, CloseSession, AddDevice, IssueClaim,
+                 ClaimDevice, RotateCredential, RevokeDevice, SwapDevice, ChangeDevice, SendCommand,
+                 AcknowledgeAlarm, SnoozeAlarm, ResolveAlarm, RetryLetter, DiscardLetter,
+                 AddBlobPart, AddFirmware, StartRollout, StopRollout, AddKey, GrantRight,
+                 RevokeRight, SetRights, IssueKey, ReturnKey, UnknownAsk>;
 
 /// How the caller proved who they are; the handler looks the account's role up itself.
 enum class Via : std::uint8_t { session, token, key, legacy };
 
 /// `account` is "account:<id>" for people and programs, a device id for a cabinet that speaks HTTP,
-/// "trusted-network" where a deployment allows cabinets without credentials.
+/// "trusted-network" where a deployment allows cabinets without credentials, "claim" for a device
+/// that has nothing but its claim code yet.
 struct Caller {
     std::string account;
     Via via = Via::session;
@@ -139,6 +285,9 @@ struct AskResult {
     std::optional<LoanId> loan;
     std::optional<AccountId> account;
     std::optional<std::string> device;
+    std::optional<CommandId> command;  ///< `cmd`: a device works on it, and the answer's rc is 202.
+    std::optional<RolloutId> rollout;
+    std::optional<std::int64_t> missing;  ///< Parts of an upload that are not here yet.
 };
 
 }  // namespace klyuchnik::topics

@@ -148,6 +148,7 @@ void read_into(std::vector<T>& out, const json& value, Range range, const Path& 
     Range each = kAnyInteger;
     if constexpr (std::is_same_v<T, CardSerial>) each = kCards;
     if constexpr (std::is_same_v<T, KeyId>) each = kPositive;
+    if constexpr (std::is_same_v<T, DeviceId>) each = kDevices;
     out.resize(value.size());
     for (std::size_t i = 0; i < value.size(); ++i) {
         read_into(out[i], value[i], each, Path{&path, {}, i});
@@ -569,6 +570,7 @@ Decoded<RequestAnswer> decode_request_answer(std::string_view payload) {
         if (content.contains("code")) answer.code = text(content, "code", kWords, here);
         if (content.contains("tx")) answer.text = text(content, "tx", kNotes, here);
         if (content.contains("now")) answer.now_s = integer(content, "now", kAnyInteger, here);
+        if (content.contains("sha")) read_object(answer.document.emplace(), content, here);
         return answer;
     });
 }
@@ -666,6 +668,7 @@ std::string encode(const RequestAnswer& answer) {
     if (answer.code) content["code"] = *answer.code;
     if (answer.text) content["tx"] = *answer.text;
     if (answer.now_s) content["now"] = *answer.now_s;
+    if (answer.document) write_fields(content, *answer.document);
     if (!content.empty()) out["d"] = std::move(content);
     return dumped(out);
 }
@@ -679,6 +682,53 @@ std::string encode(const Command& command) {
     out["k"] = std::move(kind);
     if (!body.empty()) out["d"] = std::move(body);
     return dumped(out);
+}
+
+Decoded<ChunksWanted> decode_chunks_wanted(std::string_view payload) {
+    return decoded<ChunksWanted>(payload, [](const json& root) {
+        expect_envelope(root);
+        ChunksWanted wanted;
+        read_object(wanted, root, Path{});
+        return wanted;
+    });
+}
+
+std::string encode(const ChunksWanted& wanted) {
+    return enveloped(wanted);
+}
+
+Decoded<GuardReport> decode_guard_report(std::string_view payload) {
+    return decoded<GuardReport>(payload, [](const json& root) {
+        expect_envelope(root);
+        GuardReport report;
+        read_object(report, root, Path{});
+        return report;
+    });
+}
+
+std::string encode_command_body(const CommandBody& body) {
+    return dumped(written_kind(body).second);
+}
+
+std::string_view kind_of(const CommandBody& body) {
+    return std::visit(
+        [](const auto& command) -> std::string_view {
+            using Body = std::decay_t<decltype(command)>;
+            if constexpr (requires { Body::kKind; }) {
+                return Body::kKind;
+            } else {
+                return command.kind;
+            }
+        },
+        body);
+}
+
+Decoded<CommandBody> decode_command_body(std::string_view kind, std::string_view content) {
+    return decoded<CommandBody>(content, [&](const json& root) {
+        CommandBody body;
+        if (!read_kind(body, kind, root, Path{})) body = UnknownCommand{std::string{kind}};
+        return body;
+    });
 }
 
 std::string encode_fact_body(const FactBody& body) {

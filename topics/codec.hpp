@@ -43,6 +43,13 @@ std::string encode(const Command& command);
 std::string encode_fact_body(const FactBody& body);
 Decoded<FactBody> decode_fact_body(std::string_view kind, std::string_view content);
 std::string_view kind_of(const FactBody& body);
+/// The same for a command.
+std::string encode_command_body(const CommandBody& body);
+Decoded<CommandBody> decode_command_body(std::string_view kind, std::string_view content);
+std::string_view kind_of(const CommandBody& body);
+
+Decoded<ChunksWanted> decode_chunks_wanted(std::string_view payload);
+std::string encode(const ChunksWanted& wanted);
 
 /// What identifies a message that could not be read as a whole, so that it can still be answered.
 struct Envelope {

@@ -86,6 +86,14 @@ struct KeyRequest {
     KeyName key;
     std::vector<CardSerial> with;  ///< `w`: the others, when two or three persons are needed.
 };
+/// "How large is this document, and what is its hash?" Asked before the first doc.get; version 0
+/// is the present one. The answer carries DocumentFacts.
+struct DocumentInfo {
+    static constexpr const char* kKind = "doc.info";
+    std::string document;
+    std::int64_t version = 0;
+};
+/// "Give me this chunk": it comes on dn/ch (chunk.hpp), or a refusal comes as the answer.
 struct DocumentGet {
     static constexpr const char* kKind = "doc.get";
     std::string document;
@@ -99,7 +107,8 @@ struct TimeRequest {
 struct UnknownRequest {
     std::string kind;
 };
-using RequestBody = std::variant<KeyRequest, DocumentGet, TimeRequest, UnknownRequest>;
+using RequestBody =
+    std::variant<KeyRequest, DocumentInfo, DocumentGet, TimeRequest, UnknownRequest>;
 
 /// `up/rq`
 struct Request {
@@ -108,15 +117,25 @@ struct Request {
     RequestBody body;
 };
 
+/// What a receiver must know before it pulls: with these it tells a whole document from a broken
+/// one.
+struct DocumentFacts {
+    std::int64_t version = 0;
+    std::int64_t bytes = 0;
+    std::string sha256;            ///< 64 hexadecimal digits.
+    std::int64_t chunk_bytes = 0;  ///< Of every chunk but the last; fits the device's `rx`.
+};
+
 /// `dn/re`
 struct RequestAnswer {
     Connection cn;
     std::int64_t number = 0;
-    std::int64_t rc = 0;                ///< 0 = yes.
-    std::optional<Slot> slot;           ///< Where the key is, with rc 0.
-    std::optional<std::string> code;    ///< Code name, with rc not 0.
-    std::optional<std::string> text;    ///< For the display.
-    std::optional<std::int64_t> now_s;  ///< With a time request.
+    std::int64_t rc = 0;                    ///< 0 = yes.
+    std::optional<Slot> slot;               ///< Where the key is, with rc 0.
+    std::optional<std::string> code;        ///< Code name, with rc not 0.
+    std::optional<std::string> text;        ///< For the display.
+    std::optional<std::int64_t> now_s;      ///< With a time request.
+    std::optional<DocumentFacts> document;  ///< With doc.info and rc 0.
 };
 
 // -- commands: the server's wish, at most once, never after its expiry
@@ -168,6 +187,14 @@ struct Command {
     std::int64_t number = 0;     ///< `cs`, per device, rising.
     std::int64_t expires_s = 0;  ///< `x`, UTC.
     CommandBody body;
+};
+
+/// `dn/ch`, as JSON: the server wants chunks of a document that the device announced (doc.ready).
+struct ChunksWanted {
+    Connection cn;
+    std::string document;
+    std::int64_t index = 0;  ///< The first one wanted.
+    std::int64_t count = 1;  ///< Of chunks, one after the other.
 };
 
 }  // namespace klyuchnik::topics

@@ -22,6 +22,11 @@ struct EventIds {
     std::optional<Epoch> epoch;
     std::optional<Sequence> first;  ///< Of a range of facts.
     std::optional<Sequence> last;
+    std::optional<CommandId> command;
+    std::optional<AlarmId> alarm;
+    std::optional<LetterId> letter;
+    std::optional<RolloutId> rollout;
+    std::optional<Version> version;  ///< Of a device's document.
     std::optional<std::string> why;  ///< A code name or a fixed word, never free text from outside.
 };
 

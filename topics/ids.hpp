@@ -27,6 +27,11 @@ using Connection = Id<struct CnTag>;  ///< `cn`: random 32-bit number of one MQT
 using Epoch = Id<struct EpochTag>;    ///< `ep`: of a device's journal; 0 = has none.
 using Sequence =
     Id<struct SequenceTag>;  ///< `s`: of a fact inside its epoch, from 1; 0 = none yet.
+using CommandId = Id<struct CommandTag>;  ///< Of a command to a device, over all devices.
+using AlarmId = Id<struct AlarmTag>;
+using LetterId = Id<struct LetterTag>;    ///< Of a message that was set aside.
+using RolloutId = Id<struct RolloutTag>;  ///< Of one firmware offered to some devices.
+using Version = Id<struct VersionTag>;    ///< Of a device's document, from 1; 0 = has none.
 using Position = Id<struct PositionTag>;  ///< Of an event in the log, from 1, without gaps.
 
 /// A text with a meaning.

@@ -49,11 +49,31 @@ inline constexpr std::int64_t kKeysPerAskMax = 1000;
 inline constexpr std::int64_t kWitnessCardsMax =
     2;  ///< The others of the two- and three-person rule.
 
+inline constexpr std::int64_t kDevicesPerRolloutMax = 1000;
+inline constexpr std::int64_t kOpenCommandsMax = 64;  ///< Of one device; the next is refused.
+
+// -- documents
+// ---------------------------------------------------------------------------------------------
+inline constexpr std::size_t kChunkHeaderBytes = 24;
+inline constexpr std::size_t kChunkBytesMax = 32 * 1024;  ///< Behind the header.
+inline constexpr std::size_t kChunkAroundBytes = 100;     ///< Left for topic and header in `rx`.
+inline constexpr std::size_t kDocumentBytesMax = std::size_t{8} << 20;
+inline constexpr std::size_t kRightsDocumentBytesMax = std::size_t{1} << 20;
+inline constexpr std::int64_t kRightsRowsMax = 65'535;  ///< Pairs of card and key of one cabinet.
+inline constexpr std::int64_t kChunksWantedMax = 8;     ///< Of an upload, asked for at once.
+inline constexpr std::int64_t kBlobPartBytesMax = 48 * 1024;  ///< Of an upload over HTTP.
+inline constexpr std::chrono::seconds kChunkRepeat{3};  ///< Unanswered: asked again after this.
+
 // -- times
 // ---------------------------------------------------------------------------------------------
 inline constexpr std::chrono::seconds kHeartbeatMin{5};
 inline constexpr std::chrono::seconds kHeartbeatMax{3600};
 inline constexpr std::chrono::seconds kLeaseDefault{72 * 3600};
+inline constexpr std::int64_t kLeaseMaxS = std::int64_t{90} * 86'400;
+inline constexpr std::chrono::seconds kCommandRepeat{3};  ///< Sent and not accepted: again after.
+inline constexpr std::chrono::seconds kCommandLifeMax{86'400};
+inline constexpr std::int64_t kClaimLifeMaxS = std::int64_t{30} * 86'400;
+inline constexpr std::int64_t kOverlapMaxS = std::int64_t{30} * 86'400;  ///< Of two credentials.
 inline constexpr std::chrono::seconds kRequestDeadline{
     3};  ///< A later answer is ignored by the device.
 inline constexpr std::chrono::seconds kResendFirst{

@@ -114,6 +114,9 @@ ParsedTopic parse_topic(std::string_view topic) {
         return EventTopic{std::string{levels[1]}, std::string{levels[2]}};
     }
     if (levels.size() < 3) return ForeignTopic{};
+    if (levels[0] == "sys" && levels[1] == "guard" && levels.size() == 3 && is_word(levels[2])) {
+        return GuardTopic{std::string{levels[2]}};
+    }
     const auto device = DeviceId::parse(levels[1]);
     if (!device || device->cls() != levels[0]) return ForeignTopic{};
     const std::string_view rest = topic.substr(levels[0].size() + levels[1].size() + 2);

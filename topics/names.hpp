@@ -57,10 +57,15 @@ struct EventTopic {
     std::string domain;
     std::string type;
 };
+/// What the broker's guard says: "kl/v1/sys/guard/<instance>".
+struct GuardTopic {
+    std::string instance;
+};
 /// A topic that is none of ours, or names a device that can not exist.
 struct ForeignTopic {};
 
-using ParsedTopic = std::variant<DeviceTopic, AskTopic, AskAnswerTopic, EventTopic, ForeignTopic>;
+using ParsedTopic =
+    std::variant<DeviceTopic, AskTopic, AskAnswerTopic, EventTopic, GuardTopic, ForeignTopic>;
 ParsedTopic parse_topic(std::string_view topic);
 
 /// A client name of ours: `^[a-z]+-[a-z0-9-]{1,32}$`.

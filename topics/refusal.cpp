@@ -28,6 +28,17 @@ constexpr std::array kCodes{
     CodeInfo{Code::set_aside, "set_aside", 500, "Set aside for an administrator"},
     CodeInfo{Code::unavailable, "unavailable", 503, "Not available right now"},
     CodeInfo{Code::not_served, "not_served", 501, "Not served here"},
+    CodeInfo{Code::claim_refused, "claim_refused", 403, "This claim code is wrong, used or over"},
+    CodeInfo{Code::inactive_device, "inactive_device", 409, "This device has been revoked"},
+    CodeInfo{Code::unknown_command, "unknown_command", 404, "Unknown command"},
+    CodeInfo{Code::unknown_alarm, "unknown_alarm", 404, "Unknown alarm"},
+    CodeInfo{Code::unknown_letter, "unknown_letter", 404, "Unknown dead letter"},
+    CodeInfo{Code::unknown_document, "unknown_document", 404, "Unknown document"},
+    CodeInfo{Code::unknown_firmware, "unknown_firmware", 404, "Unknown firmware"},
+    CodeInfo{Code::unknown_rollout, "unknown_rollout", 404, "Unknown roll-out"},
+    CodeInfo{Code::wrong_signature, "wrong_signature", 422, "Not signed by a trusted key"},
+    CodeInfo{Code::limit_reached, "limit_reached", 409, "As many as there may be: end one first"},
+    CodeInfo{Code::not_open, "not_open", 409, "It has ended already"},
 };
 
 }  // namespace

@@ -23,14 +23,25 @@ enum class Code : std::uint8_t {
     no_right,  ///< This person may not take this key.
     key_held_by_other,
     key_held_by_self,
-    key_not_held,  ///< A return by somebody who does not hold it.
-    forbidden,     ///< The asking account may not do this.
-    taken,         ///< A name, card, tag or place that must be unique is in use.
-    invalid,       ///< Well formed, but the values do not fit together.
-    busy,          ///< A limit was reached: ask again later.
-    set_aside,     ///< The database refused it; kept as a dead letter for a person to look at.
-    unavailable,   ///< The database is away.
-    not_served,    ///< Known to the contract, not to this server.
+    key_not_held,   ///< A return by somebody who does not hold it.
+    forbidden,      ///< The asking account may not do this.
+    taken,          ///< A name, card, tag or place that must be unique is in use.
+    invalid,        ///< Well formed, but the values do not fit together.
+    busy,           ///< A limit was reached: ask again later.
+    set_aside,      ///< The database refused it; kept as a dead letter for a person to look at.
+    unavailable,    ///< The database is away.
+    not_served,     ///< Known to the contract, not to this server.
+    claim_refused,  ///< Code wrong, used, over, or of another device: deliberately not said which.
+    inactive_device,  ///< Revoked: nothing is sent to it and nothing taken from it.
+    unknown_command,
+    unknown_alarm,
+    unknown_letter,
+    unknown_document,
+    unknown_firmware,
+    unknown_rollout,
+    wrong_signature,  ///< Not signed by a key that this deployment trusts.
+    limit_reached,    ///< As many as there may be at once: one must end first.
+    not_open,         ///< It has ended already: nothing can be done with it any more.
 };
 
 /// One row for every code: its wire name, its HTTP-like `rc`, and a text for a display.

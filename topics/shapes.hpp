@@ -6,6 +6,7 @@
 #include "topics/device.hpp"
 #include "topics/events.hpp"
 #include "topics/facts.hpp"
+#include "topics/guard.hpp"
 #include "topics/limits.hpp"
 
 /// Which member travels under which key, with its unit and its limits: read by the codec in both
@@ -47,6 +48,12 @@ inline constexpr Range kDevices{7, 21};
 inline constexpr Range kConnections{0, limits::kConnectionMax};
 inline constexpr Range kResults{0, 599};
 inline constexpr Range kFlag{0, 1};
+inline constexpr Range kReasons{1, limits::kNoteCharsMax};
+inline constexpr Range kVersions{1, 40};
+inline constexpr std::int64_t kDocumentBytes = limits::kDocumentBytesMax;
+inline constexpr std::int64_t kChunkBytes = limits::kChunkBytesMax;
+inline constexpr Range kClaimLife{60, limits::kClaimLifeMaxS};
+inline constexpr Range kHeartbeats{limits::kHeartbeatMin.count(), limits::kHeartbeatMax.count()};
 
 template <class T>
 struct Shape;
@@ -260,6 +267,31 @@ struct Shape<KeyRequest> {
     };
 };
 template <>
+struct Shape<DocumentInfo> {
+    static constexpr auto fields = std::tuple{
+        Field{"doc", &DocumentInfo::document, kWords, "document name"},
+        Field{"v", &DocumentInfo::version, kAnyInteger, "version", Need::defaulted},
+    };
+};
+template <>
+struct Shape<DocumentFacts> {
+    static constexpr auto fields = std::tuple{
+        Field{"v", &DocumentFacts::version, kPositive, "version"},
+        Field{"n", &DocumentFacts::bytes, Range{0, kDocumentBytes}, "bytes"},
+        Field{"sha", &DocumentFacts::sha256, kSha256, "SHA-256, hex"},
+        Field{"cb", &DocumentFacts::chunk_bytes, Range{1, kChunkBytes}, "bytes"},
+    };
+};
+template <>
+struct Shape<ChunksWanted> {
+    static constexpr auto fields = std::tuple{
+        Field{"cn", &ChunksWanted::cn, kConnections, "connection number"},
+        Field{"doc", &ChunksWanted::document, kWords, "document name"},
+        Field{"i", &ChunksWanted::index, kAnyInteger, "chunk"},
+        Field{"c", &ChunksWanted::count, Range{1, limits::kChunksWantedMax}, "chunks"},
+    };
+};
+template <>
 struct Shape<DocumentGet> {
     static constexpr auto fields = std::tuple{
         Field{"doc", &DocumentGet::document, kWords, "document name"},
@@ -315,6 +347,21 @@ struct Shape<ScaleWrite> {
     };
 };
 
+// -- the guard
+// -----------------------------------------------------------------------------------------
+template <>
+struct Shape<GuardReport> {
+    static constexpr auto fields = std::tuple{
+        Field{"boot", &GuardReport::boot, Range{1, 40}, "text"},
+        Field{"on", &GuardReport::presence, kFlag, "0 or 1", Need::defaulted},
+        Field{"devices", &GuardReport::devices, kAnyInteger, "devices", Need::defaulted},
+        Field{"told", &GuardReport::told, Range{1, 40}, "token"},
+        Field{"flood", &GuardReport::flood, kDevices, "device id"},
+        Field{"dropped", &GuardReport::dropped, kAnyInteger, "messages", Need::defaulted},
+        Field{"cut", &GuardReport::cut, kFlag, "0 or 1", Need::defaulted},
+    };
+};
+
 // -- asks
 // ----------------------------------------------------------------------------------------------
 template <>
@@ -350,7 +397,151 @@ struct Shape<AddDevice> {
     static constexpr auto fields = std::tuple{
         Field{"device", &AddDevice::device, kDevices, "device id"},
         Field{"name", &AddDevice::name, Range{1, 100}, "text"},
-        Field{"secret_sha256", &AddDevice::secret_sha256, kSha256, "SHA-256, hex"},
+        Field{"place", &AddDevice::place, Range{0, limits::kRoomCharsMax}, "text", Need::defaulted},
+        Field{"claim_sha256", &AddDevice::claim_sha256, kSha256, "SHA-256, hex"},
+        Field{"claim_seconds", &AddDevice::claim_seconds, kClaimLife, "s"},
+    };
+};
+template <>
+struct Shape<IssueClaim> {
+    static constexpr auto fields = std::tuple{
+        Field{"device", &IssueClaim::device, kDevices, "device id"},
+        Field{"claim_sha256", &IssueClaim::claim_sha256, kSha256, "SHA-256, hex"},
+        Field{"claim_seconds", &IssueClaim::claim_seconds, kClaimLife, "s"},
+    };
+};
+template <>
+struct Shape<ClaimDevice> {
+    static constexpr auto fields = std::tuple{
+        Field{"device", &ClaimDevice::device, kDevices, "device id"},
+        Field{"claim_sha256", &ClaimDevice::claim_sha256, kSha256, "SHA-256, hex"},
+        Field{"nonce_sha256", &ClaimDevice::nonce_sha256, kSha256, "SHA-256, hex"},
+        Field{"secret_sha256", &ClaimDevice::secret_sha256, kSha256, "SHA-256, hex"},
+        Field{"certificate_sha256", &ClaimDevice::certificate_sha256, kSha256, "SHA-256, hex"},
+        Field{"ends_s", &ClaimDevice::ends_s, kPositive, "UTC s"},
+    };
+};
+template <>
+struct Shape<RotateCredential> {
+    static constexpr auto fields = std::tuple{
+        Field{"device", &RotateCredential::device, kDevices, "device id"},
+        Field{"nonce_sha256", &RotateCredential::nonce_sha256, kSha256, "SHA-256, hex"},
+        Field{"secret_sha256", &RotateCredential::secret_sha256, kSha256, "SHA-256, hex"},
+        Field{"certificate_sha256", &RotateCredential::certificate_sha256, kSha256, "SHA-256, hex"},
+        Field{"ends_s", &RotateCredential::ends_s, kPositive, "UTC s"},
+        Field{"overlap_seconds", &RotateCredential::overlap_seconds, Range{0, limits::kOverlapMaxS},
+              "s", Need::defaulted},
+    };
+};
+template <>
+struct Shape<RevokeDevice> {
+    static constexpr auto fields = std::tuple{
+        Field{"device", &RevokeDevice::device, kDevices, "device id"},
+        Field{"reason", &RevokeDevice::reason, kReasons, "text"},
+    };
+};
+template <>
+struct Shape<SwapDevice> {
+    static constexpr auto fields = std::tuple{
+        Field{"device", &SwapDevice::device, kDevices, "device id"},
+        Field{"claim_sha256", &SwapDevice::claim_sha256, kSha256, "SHA-256, hex"},
+        Field{"claim_seconds", &SwapDevice::claim_seconds, kClaimLife, "s"},
+        Field{"reason", &SwapDevice::reason, kReasons, "text"},
+    };
+};
+template <>
+struct Shape<ChangeDevice> {
+    static constexpr auto fields = std::tuple{
+        Field{"device", &ChangeDevice::device, kDevices, "device id"},
+        Field{"name", &ChangeDevice::name, Range{1, 100}, "text"},
+        Field{"place", &ChangeDevice::place, Range{0, limits::kRoomCharsMax}, "text"},
+        Field{"lease_seconds", &ChangeDevice::lease_seconds, Range{60, limits::kLeaseMaxS}, "s"},
+        Field{"away_seconds", &ChangeDevice::away_seconds, Range{30, limits::kLeaseMaxS}, "s"},
+    };
+};
+template <>
+struct Shape<SendCommand> {
+    static constexpr auto fields = std::tuple{
+        Field{"device", &SendCommand::device, kDevices, "device id"},
+        Field{"kind", &SendCommand::kind, kWords, "command"},
+        Field{"life_seconds", &SendCommand::life_seconds, Range{1, limits::kCommandLifeMax.count()},
+              "s", Need::defaulted},
+        Field{"slot", &SendCommand::slot, kSlots, "slot"},
+        Field{"milliseconds", &SendCommand::milliseconds, Range{1, 60'000}, "ms"},
+        Field{"locked", &SendCommand::locked, kFlag, "0 or 1"},
+        Field{"time_zone", &SendCommand::time_zone, Range{1, 64}, "POSIX TZ"},
+        Field{"heartbeat_s", &SendCommand::heartbeat_s, kHeartbeats, "s"},
+    };
+};
+template <>
+struct Shape<AcknowledgeAlarm> {
+    static constexpr auto fields = std::tuple{
+        Field{"alarm", &AcknowledgeAlarm::alarm, kPositive, "alarm id"},
+    };
+};
+template <>
+struct Shape<SnoozeAlarm> {
+    static constexpr auto fields = std::tuple{
+        Field{"alarm", &SnoozeAlarm::alarm, kPositive, "alarm id"},
+        Field{"seconds", &SnoozeAlarm::seconds, Range{60, 30 * 86'400}, "s", Need::defaulted},
+    };
+};
+template <>
+struct Shape<ResolveAlarm> {
+    static constexpr auto fields = std::tuple{
+        Field{"alarm", &ResolveAlarm::alarm, kPositive, "alarm id"},
+        Field{"reason", &ResolveAlarm::reason, kReasons, "text"},
+    };
+};
+template <>
+struct Shape<RetryLetter> {
+    static constexpr auto fields = std::tuple{
+        Field{"letter", &RetryLetter::letter, kPositive, "dead letter id"},
+    };
+};
+template <>
+struct Shape<DiscardLetter> {
+    static constexpr auto fields = std::tuple{
+        Field{"letter", &DiscardLetter::letter, kPositive, "dead letter id"},
+        Field{"reason", &DiscardLetter::reason, kReasons, "text"},
+    };
+};
+template <>
+struct Shape<AddBlobPart> {
+    static constexpr auto fields = std::tuple{
+        Field{"sha256", &AddBlobPart::sha256, kSha256, "SHA-256, hex"},
+        Field{"bytes", &AddBlobPart::bytes, Range{1, kDocumentBytes}, "bytes"},
+        Field{"index", &AddBlobPart::index, kAnyInteger, "part"},
+        Field{"total", &AddBlobPart::total, Range{1, 4096}, "parts"},
+        Field{"content", &AddBlobPart::content, Range{1, 66'000}, "base64"},
+    };
+};
+template <>
+struct Shape<AddFirmware> {
+    static constexpr auto fields = std::tuple{
+        Field{"version", &AddFirmware::version, kVersions, "version"},
+        Field{"sha256", &AddFirmware::sha256, kSha256, "SHA-256, hex"},
+        Field{"signature", &AddFirmware::signature, Range{88, 88}, "Ed25519, base64"},
+        Field{"notes", &AddFirmware::notes, kNotes, "text", Need::defaulted},
+    };
+};
+template <>
+struct Shape<StartRollout> {
+    static constexpr auto fields = std::tuple{
+        Field{"version", &StartRollout::version, kVersions, "version"},
+        Field{"devices", &StartRollout::devices, Range{1, limits::kDevicesPerRolloutMax},
+              "device ids"},
+        Field{"per_minute", &StartRollout::per_minute, Range{1, 600}, "devices a minute",
+              Need::defaulted},
+        Field{"failures_max", &StartRollout::failures_max, Range{0, 1000}, "devices",
+              Need::defaulted},
+    };
+};
+template <>
+struct Shape<StopRollout> {
+    static constexpr auto fields = std::tuple{
+        Field{"rollout", &StopRollout::rollout, kPositive, "roll-out id"},
+        Field{"reason", &StopRollout::reason, kReasons, "text"},
     };
 };
 template <>
@@ -406,6 +597,9 @@ struct Shape<AskResult> {
         Field{"loan", &AskResult::loan, kPositive, "loan id"},
         Field{"account", &AskResult::account, kPositive, "account id"},
         Field{"device", &AskResult::device, kDevices, "device id"},
+        Field{"cmd", &AskResult::command, kPositive, "command id"},
+        Field{"rollout", &AskResult::rollout, kPositive, "roll-out id"},
+        Field{"missing", &AskResult::missing, kAnyInteger, "parts"},
     };
 };
 
@@ -424,6 +618,11 @@ struct Shape<EventIds> {
         Field{"epoch", &EventIds::epoch, kAnyInteger, "journal epoch"},
         Field{"first", &EventIds::first, kAnyInteger, "sequence"},
         Field{"last", &EventIds::last, kAnyInteger, "sequence"},
+        Field{"command", &EventIds::command, kPositive, "command id"},
+        Field{"alarm", &EventIds::alarm, kPositive, "alarm id"},
+        Field{"letter", &EventIds::letter, kPositive, "dead letter id"},
+        Field{"rollout", &EventIds::rollout, kPositive, "roll-out id"},
+        Field{"version", &EventIds::version, kPositive, "document version"},
         Field{"why", &EventIds::why, kWords, "code name"},
     };
 };

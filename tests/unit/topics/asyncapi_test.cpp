@@ -261,7 +261,9 @@ TEST(AsyncApiDocument, HasEveryKindOfTheCatalogueAsAMessageAndNoOther) {
                                    "event",
                                    "presence.online",
                                    "presence.offline",
-                                   "ask_answer"};
+                                   "ask_answer",
+                                   "chunks_wanted",
+                                   "guard"};
     for (const Kind& kind : catalogue()) expected.insert(full_name(kind));
     std::set<std::string> found;
     for (const auto& [name, message] : asyncapi().messages) found.insert(name);
@@ -289,6 +291,9 @@ TEST(AsyncApiDocument, HasEveryFieldOfTheEnvelopesWithItsLimits) {
     expect_schema("slot", fields_of<SlotContent>());
     expect_schema("ask_result", fields_of<AskResult>());
     expect_schema("event_ids", fields_of<EventIds>());
+    expect_schema("document_facts", fields_of<DocumentFacts>());
+    expect_schema("chunks_wanted", fields_of<ChunksWanted>(), {"v"});
+    expect_schema("guard", fields_of<GuardReport>(), {"v"});
 }
 
 TEST(AsyncApiDocument, SaysOfTheOtherEnvelopesWhatTheDecodersDo) {
@@ -349,7 +354,9 @@ TEST(AsyncApiDocument, HasTheTopicsThatTheCodeBuilds) {
               event_topic("keys", "key_taken"));
     EXPECT_EQ(filled("presence", {{"program", "handlers"}, {"instance", "1"}}),
               presence_topic("handlers", "1"));
-    EXPECT_EQ(asyncapi().addresses.size(), levels.size() + 4);
+    EXPECT_TRUE(
+        std::holds_alternative<GuardTopic>(parse_topic(filled("guard", {{"instance", "1"}}))));
+    EXPECT_EQ(asyncapi().addresses.size(), levels.size() + 5);
 }
 
 TEST(Catalogue, ListsEveryKindWithItsOwnerAndEffect) {

@@ -7,8 +7,10 @@
 
 #include "topics/catalogue.hpp"
 #include "topics/codec.hpp"
+#include "topics/guard.hpp"
 #include "topics/limits.hpp"
 #include "topics/names.hpp"
+#include "topics/sha256.hpp"
 
 namespace klyuchnik::test {
 namespace {
@@ -415,12 +417,116 @@ TEST(Golden, AsksAboutAccounts) {
     EXPECT_EQ(ask<CloseSession>({"6f1c2b91", "account:1", Via::session}).token_sha256, token);
 }
 
-TEST(Golden, AsksAboutDevices) {
+const std::string kClaim = "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752";
+const std::string kNonce = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+const std::string kSecret = "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9";
+const DeviceId kHall = *DeviceId::parse("kc-hall1");
+
+TEST(Golden, AsksAboutTheIdentityOfDevices) {
     const auto device = ask<AddDevice>({"6f1c2b92", "account:1", Via::session});
-    EXPECT_EQ(device.device, DeviceId::parse("kc-hall1"));
+    EXPECT_EQ(device.device, kHall);
     EXPECT_EQ(device.name, "Hall");
-    EXPECT_EQ(device.secret_sha256,
-              "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9");
+    EXPECT_EQ(device.place, "Left of the gate");
+    EXPECT_EQ(device.claim_sha256, kClaim);
+    EXPECT_EQ(device.claim_seconds, 604'800);
+    const auto again = ask<IssueClaim>({"6f1c2ba0", "account:1", Via::session});
+    EXPECT_EQ(again.claim_sha256, kClaim);
+    const auto claim = ask<ClaimDevice>({"6f1c2ba1", "claim", Via::legacy});
+    EXPECT_EQ(claim.device, kHall);
+    EXPECT_EQ(claim.claim_sha256, kClaim);
+    EXPECT_EQ(claim.nonce_sha256, kNonce);
+    EXPECT_EQ(claim.secret_sha256, kSecret);
+    EXPECT_EQ(claim.certificate_sha256, std::nullopt);
+    const auto rotate = ask<RotateCredential>({"6f1c2ba2", "kc-hall1", Via::legacy});
+    EXPECT_EQ(rotate.secret_sha256, std::nullopt);
+    EXPECT_EQ(rotate.certificate_sha256, kSecret);
+    EXPECT_EQ(rotate.ends_s, 1'797'990'011);
+    EXPECT_EQ(rotate.overlap_seconds, 86'400);
+    EXPECT_EQ(ask<RevokeDevice>({"6f1c2ba3", "account:1", Via::session}).reason, "stolen");
+    const auto swap = ask<SwapDevice>({"6f1c2ba4", "account:1", Via::session});
+    EXPECT_EQ(swap.claim_sha256, kClaim);
+    EXPECT_EQ(swap.reason, "board burnt");
+    const auto change = ask<ChangeDevice>({"6f1c2ba5", "account:1", Via::session});
+    EXPECT_EQ(change.place, "Right of the gate");
+    EXPECT_EQ(change.lease_seconds, 259'200);
+    EXPECT_EQ(change.away_seconds, 900);
+}
+
+TEST(Golden, AsksAboutTheWorkOfDevices) {
+    const auto command = ask<SendCommand>({"6f1c2ba6", "account:1", Via::session});
+    EXPECT_EQ(command.device, kHall);
+    EXPECT_EQ(command.kind, "slot.unlock");
+    EXPECT_EQ(command.life_seconds, 60);
+    EXPECT_EQ(command.slot, Slot{12});
+    EXPECT_EQ(command.milliseconds, std::nullopt);
+    EXPECT_EQ(ask<AcknowledgeAlarm>({"6f1c2ba7", "account:1", Via::session}).alarm, AlarmId{5});
+    EXPECT_EQ(ask<SnoozeAlarm>({"6f1c2ba8", "account:1", Via::session}).seconds, 3600);
+    EXPECT_EQ(ask<ResolveAlarm>({"6f1c2ba9", "account:1", Via::session}).reason, "lock replaced");
+    EXPECT_EQ(ask<RetryLetter>({"6f1c2baa", "account:1", Via::session}).letter, LetterId{3});
+    EXPECT_EQ(ask<DiscardLetter>({"6f1c2bab", "account:1", Via::session}).reason, "test device");
+}
+
+TEST(Golden, AsksAboutUploadsAndFirmware) {
+    const auto part = ask<AddBlobPart>({"6f1c2bac", "account:1", Via::session});
+    EXPECT_EQ(part.sha256, to_hex(sha256("hello")));
+    EXPECT_EQ(part.bytes, 5);
+    EXPECT_EQ(part.index, 0);
+    EXPECT_EQ(part.total, 1);
+    EXPECT_EQ(part.content, "aGVsbG8=");
+    const auto firmware = ask<AddFirmware>({"6f1c2bad", "account:1", Via::session});
+    EXPECT_EQ(firmware.version, "1.5.0");
+    EXPECT_EQ(firmware.sha256, kSecret);
+    EXPECT_EQ(firmware.signature.size(), 88U);
+    EXPECT_EQ(firmware.notes, "quieter buzzer");
+    const auto start = ask<StartRollout>({"6f1c2bae", "account:1", Via::session});
+    EXPECT_EQ(start.version, "1.5.0");
+    EXPECT_EQ(start.devices, std::vector{kHall});
+    EXPECT_EQ(start.per_minute, 6);
+    EXPECT_EQ(start.failures_max, 0);
+    const auto stop = ask<StopRollout>({"6f1c2baf", "account:1", Via::session});
+    EXPECT_EQ(stop.rollout, RolloutId{2});
+    EXPECT_EQ(stop.reason, "two cabinets went back");
+}
+
+// -- documents and the guard
+
+TEST(Golden, WhatADeviceMustKnowBeforeItPulls) {
+    const auto request = decode_request(golden("request.doc.info"));
+    ASSERT_TRUE(request) << request.error().text();
+    const auto* wanted = std::get_if<DocumentInfo>(&request->body);
+    ASSERT_TRUE(wanted);
+    EXPECT_EQ(wanted->document, "rights");
+    EXPECT_EQ(wanted->version, 42);
+    const auto answer = decode_request_answer(golden("answer.document"));
+    ASSERT_TRUE(answer) << answer.error().text();
+    ASSERT_TRUE(answer->document);
+    EXPECT_EQ(answer->document->version, 42);
+    EXPECT_EQ(answer->document->bytes, 4160);
+    EXPECT_EQ(answer->document->sha256, kSecret);
+    EXPECT_EQ(answer->document->chunk_bytes, 924);
+    const auto chunks = decode_chunks_wanted(golden("chunks_wanted"));
+    ASSERT_TRUE(chunks) << chunks.error().text();
+    EXPECT_EQ(chunks->cn, Connection{2718281});
+    EXPECT_EQ(chunks->document, "logs");
+    EXPECT_EQ(chunks->index, 0);
+    EXPECT_EQ(chunks->count, 4);
+}
+
+TEST(Golden, WhatTheGuardSays) {
+    const auto here = decode_guard_report(golden("guard.presence"));
+    ASSERT_TRUE(here) << here.error().text();
+    EXPECT_TRUE(here->presence);
+    EXPECT_EQ(here->boot, "5f2b8c1d9e3a7046");
+    EXPECT_EQ(here->devices, 20);
+    const auto told = decode_guard_report(golden("guard.told"));
+    ASSERT_TRUE(told) << told.error().text();
+    EXPECT_FALSE(told->presence);
+    EXPECT_EQ(told->told, "k-17");
+    const auto flood = decode_guard_report(golden("guard.flood"));
+    ASSERT_TRUE(flood) << flood.error().text();
+    EXPECT_EQ(flood->flood, kHall);
+    EXPECT_EQ(flood->dropped, 812);
+    EXPECT_TRUE(flood->cut);
 }
 
 TEST(Golden, AsksAboutKeys) {
