@@ -32,6 +32,7 @@ constexpr Meaning kMeanings[] = {
     {"journal.overrun", "runtime", "a device gap: facts were overwritten before they were sent"},
     {"journal.bad", "runtime", "a device gap: one fact could not be read"},
     {"doc.ready", "runtime", "the server fetches the document by chunks"},
+    {"firmware.failed", "runtime", "logged; the roll-out counts a failure"},
     {"scale.state", "scales", "logged"},
     {"scale.failed", "scales", "logged"},
     {"key.request", "keys", "answered from rights and loans; nothing is written"},

@@ -133,6 +133,13 @@ struct DocumentReady {
     std::int64_t bytes = 0;
     std::string sha256;  ///< 64 hexadecimal digits.
 };
+/// Another firmware was tried and the device went back to the one before. It does not try that
+/// version again until another one is wanted in between.
+struct FirmwareFailed {
+    static constexpr const char* kKind = "firmware.failed";
+    std::string version;
+    std::optional<std::string> note;
+};
 struct ScaleState {
     static constexpr const char* kKind = "scale.state";
     std::int64_t scale = 0;
@@ -154,7 +161,7 @@ using FactBody =
     std::variant<AccessGranted, AccessDenied, KeyTaken, KeyReturned, KeyMisplaced, SlotsState,
                  DoorOpened, DoorClosed, DoorForced, DoorLeftOpen, Tamper, Power, CardTapped,
                  FaultReported, CommandAccepted, CommandDone, JournalOverrun, JournalBad,
-                 DocumentReady, ScaleState, ScaleFailed, UnknownFact>;
+                 DocumentReady, FirmwareFailed, ScaleState, ScaleFailed, UnknownFact>;
 
 /// When something happened, as well as the device knows it: UTC seconds while its clock is trusted,
 /// else the boot it happened in and the milliseconds since that boot.

@@ -194,6 +194,13 @@ struct Shape<DocumentReady> {
     };
 };
 template <>
+struct Shape<FirmwareFailed> {
+    static constexpr auto fields = std::tuple{
+        Field{"fw", &FirmwareFailed::version, kVersions, "version"},
+        Field{"tx", &FirmwareFailed::note, kNotes, "text"},
+    };
+};
+template <>
 struct Shape<ScaleState> {
     static constexpr auto fields = std::tuple{
         Field{"sc", &ScaleState::scale, kPositive, "scale number"},

@@ -289,6 +289,9 @@ TEST(Golden, FactsOfEveryDevice) {
     EXPECT_EQ(ready.document, "log");
     EXPECT_EQ(ready.bytes, 18230);
     EXPECT_EQ(ready.sha256, "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08");
+    const auto back = fact<FirmwareFailed>("firmware.failed");
+    EXPECT_EQ(back.version, "1.5.0");
+    EXPECT_EQ(back.note, "does not boot");
 }
 
 TEST(Golden, FactsAboutScales) {
