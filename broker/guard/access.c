@@ -101,9 +101,11 @@ static const char* behind_own_device(const char* name, const char* topic) {
     return level_is(device, name) ? rest : NULL;
 }
 
-/* "kl/v1/sys/{program}/{instance}", and nothing below it. */
+/* "kl/v1/sys/{program}/{instance}" of any program but the guard, which needs nobody's leave, and
+ * nothing below it. */
 static bool is_presence(const char* topic) {
     const char* rest = behind_root(topic);
+    if (starts_with(topic, KL_GUARD_TOPIC_ROOT)) return false;
     if (!rest || !level_is(take_level(&rest), "sys") || !rest) return false;
     if (!is_word(take_level(&rest)) || !rest) return false;
     return is_word(take_level(&rest)) && !rest;
@@ -139,6 +141,7 @@ static bool device_may_subscribe(const char* name, const char* filter) {
 
 static bool handlers_may_subscribe(const char* filter) {
     if (strcmp(filter, "kl/v1/+/+/st") == 0) return true;
+    if (strcmp(filter, KL_GUARD_TOPIC_ROOT "+") == 0) return true;
     const char* rest = filter;
     if (!level_is(take_level(&rest), "$share") || !rest) return false;
     if (!is_group(take_level(&rest)) || !rest) return false;
@@ -263,6 +266,7 @@ kl_refusal kl_why_not_publish(enum kl_role role, const char* name, const char* t
 static bool handlers_may_read(const char* topic) {
     const char* rest = behind_root(topic);
     if (!rest) return false;
+    if (starts_with(topic, KL_GUARD_TOPIC_ROOT)) return true;
     const struct level first = take_level(&rest);
     if (!rest) return false;
     if (level_is(first, "ask")) return true;
@@ -297,16 +301,6 @@ kl_refusal kl_why_not_read(enum kl_role role, const char* name, const char* topi
     return allowed ? NULL : kNotYours;
 }
 
-bool kl_parse_kick(const char* payload, size_t bytes, char device[KL_DEVICE_NAME_MAX + 1]) {
-    static const char verb[] = "kick ";
-    device[0] = '\0';
-    if (!payload || bytes < sizeof verb - 1 || memcmp(payload, verb, sizeof verb - 1) != 0) {
-        return false;
-    }
-    struct level name = {payload + sizeof verb - 1, bytes - (sizeof verb - 1)};
-    if (name.size > 0 && name.text[name.size - 1] == '\n') --name.size;
-    if (!is_device_name(name)) return false;
-    memcpy(device, name.text, name.size);
-    device[name.size] = '\0';
-    return true;
+bool kl_is_device_name(const char* name, size_t bytes) {
+    return is_device_name((struct level){name, bytes});
 }

@@ -8,11 +8,11 @@
  * User names, and what follows from them (the table is in broker/README.md):
  *
  * - devices, `(kc|sg)-[a-z0-9]{4,18}`: speak and hear as themselves only.
- * - `handlers-[a-z0-9-]{1,32}`: hear devices and asks in share groups, and all states; say acks,
- *   answers, commands, events, and the kick.
+ * - `handlers-[a-z0-9-]{1,32}`: hear devices and asks in share groups, all states, and the guard;
+ *   say acks, answers, commands, events, and what the guard is told.
  * - `bridge-...`: ask in their own name; hear their own answers and the log.
  * - `sim-...`: hear the log.
- * - `ops-...`, a person: hears everything of ours and $SYS, says nothing but the kick.
+ * - `ops-...`, a person: hears everything of ours and $SYS, speaks to the guard only.
  */
 #pragma once
 
@@ -31,6 +31,9 @@ enum {
 };
 
 #define KL_CONTROL_TOPIC "$CONTROL/klyuchnik-guard/v1"
+
+/* What the guard itself says is below this, in a level that names the broker. */
+#define KL_GUARD_TOPIC_ROOT "kl/v1/sys/guard/"
 
 enum kl_listener { KL_LISTENER_DEVICES, KL_LISTENER_SERVICES };
 
@@ -58,7 +61,7 @@ kl_refusal kl_why_not_subscribe(enum kl_role role, const char* name, const char*
 
 /* May it publish? `payload_bytes` over KL_PAYLOAD_BYTES_MAX is refused for everybody. Retained is
  * what the device's own `st` and our programs' presence may be, nothing else: a retained message
- * would reach later subscribers as if it were new. */
+ * would reach later subscribers as if it were new. Nobody may speak as the guard. */
 kl_refusal kl_why_not_publish(enum kl_role role, const char* name, const char* topic, bool retain,
                               size_t payload_bytes);
 
@@ -66,10 +69,8 @@ kl_refusal kl_why_not_publish(enum kl_role role, const char* name, const char* t
  */
 kl_refusal kl_why_not_read(enum kl_role role, const char* name, const char* topic);
 
-/* Reads "kick <device name>" with at most one line end behind it. Only devices can be kicked: a
- * service that kicked itself would free the connection that the broker is just reading. `device`
- * gets the zero-terminated name. False, and `device` empty, for anything else. */
-bool kl_parse_kick(const char* payload, size_t bytes, char device[KL_DEVICE_NAME_MAX + 1]);
+/* Is this, of `bytes` characters, the name of a device? */
+bool kl_is_device_name(const char* name, size_t bytes);
 
 #ifdef __cplusplus
 }

@@ -293,29 +293,36 @@ TEST(Everybody, SurvivesEveryPrefixOfEveryTopic) {
     }
 }
 
-std::string kicked(std::string_view payload) {
-    std::array<char, KL_DEVICE_NAME_MAX + 1> device{};
-    const bool ok = kl_parse_kick(payload.data(), payload.size(), device.data());
-    return ok ? std::string{device.data()} : "refused";
-}
-
-TEST(Kick, NamesOneDevice) {
-    EXPECT_EQ(kicked("kick kc-aaaa"), "kc-aaaa");
-    EXPECT_EQ(kicked("kick sg-abcdefghijklmnopqr\n"), "sg-abcdefghijklmnopqr");
-}
-
-TEST(Kick, RefusesEverythingElse) {
-    using std::string_view_literals::operator""sv;
-    for (const std::string_view payload :
-         {""sv, "kick"sv, "kick "sv, "kick\n"sv, "KICK kc-aaaa"sv, "kick  kc-aaaa"sv,
-          "kick kc-aaaa kc-bbbb"sv, "kick kc-aaaa\nkick kc-bbbb"sv, "kick kc-aaaa\n\n"sv,
-          "kick kc-aaaa\r\n"sv, "kick handlers-1"sv, "kick kc-aaaa\0"sv, "kick \0kc-aaaa"sv,
-          "ban kc-aaaa"sv, "kick kc-abcdefghijklmnopqrs"sv, "kick #"sv}) {
-        EXPECT_EQ(kicked(payload), "refused") << payload;
+TEST(TheGuardsTopic, IsHeardByWhoNeedsItAndSpokenByNobody) {
+    EXPECT_TRUE(may_subscribe(kHandlers, "kl/v1/sys/guard/+"));
+    EXPECT_TRUE(may_read(kHandlers, "kl/v1/sys/guard/1"));
+    EXPECT_FALSE(may_read(kHandlers, "kl/v1/sys/handlers/1"));
+    EXPECT_FALSE(may_subscribe(kHandlers, "kl/v1/sys/guard/1"));
+    EXPECT_FALSE(may_subscribe(kHandlers, "kl/v1/sys/guard/#"));
+    EXPECT_FALSE(may_subscribe(kHandlers, "kl/v1/sys/+/+"));
+    EXPECT_FALSE(may_subscribe(kHandlers, "$share/g/kl/v1/sys/guard/+"));
+    EXPECT_TRUE(may_subscribe(kBridge, "kl/v1/sys/guard/+"));
+    EXPECT_TRUE(may_subscribe(kOperator, "kl/v1/sys/guard/+"));
+    EXPECT_FALSE(may_subscribe(kCabinet, "kl/v1/sys/guard/+"));
+    EXPECT_FALSE(may_read(kCabinet, "kl/v1/sys/guard/1"));
+    for (const Who& who : kEverybody) {
+        EXPECT_FALSE(may_publish(who, "kl/v1/sys/guard/1", true)) << who.name;
+        EXPECT_FALSE(may_publish(who, "kl/v1/sys/guard/x")) << who.name;
+        EXPECT_FALSE(may_publish(who, "kl/v1/sys/guard/")) << who.name;
     }
-    std::array<char, KL_DEVICE_NAME_MAX + 1> device{};
-    EXPECT_FALSE(kl_parse_kick(nullptr, 0, device.data()));
-    EXPECT_EQ(kicked("kick " + std::string(100'000, 'a')), "refused");
+    EXPECT_TRUE(may_publish(kHandlers, "kl/v1/sys/guardian/1", true)) << "another program";
+}
+
+TEST(DeviceName, IsTwoLettersAndFourToEighteenMore) {
+    const auto is_name = [](std::string_view name) {
+        return kl_is_device_name(name.data(), name.size());
+    };
+    EXPECT_TRUE(is_name("kc-aaaa"));
+    EXPECT_TRUE(is_name("sg-abcdefghijklmnopqr"));
+    for (const std::string_view name :
+         {"", "kc-", "kc-aaa", "kc-abcdefghijklmnopqrs", "handlers-1", "kc-aaa#", "KC-aaaa"}) {
+        EXPECT_FALSE(is_name(name)) << name;
+    }
 }
 
 }  // namespace
