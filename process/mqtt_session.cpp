@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -145,8 +146,8 @@ struct Ticket {
 
 std::string uri(const MqttSettings& settings) {
     const bool is_ipv6 = settings.host.find(':') != std::string::npos;
-    return is_ipv6 ? fmt::format("tcp://[{}]:{}", settings.host, settings.port)
-                   : fmt::format("tcp://{}:{}", settings.host, settings.port);
+    return fmt::format("{}://{}{}{}:{}", settings.ca_file.empty() ? "tcp" : "ssl",
+                       is_ipv6 ? "[" : "", settings.host, is_ipv6 ? "]" : "", settings.port);
 }
 
 MqttSettings completed(MqttSettings settings) {
@@ -155,6 +156,9 @@ MqttSettings completed(MqttSettings settings) {
         throw std::invalid_argument{"an MQTT session needs a user or a client id"};
     if (settings.port < 1 || settings.port > 65535)
         throw std::invalid_argument{"MQTT port out of range"};
+    // The library would say "failed" at every connect and not why.
+    if (!settings.ca_file.empty() && !std::ifstream{settings.ca_file})
+        throw std::invalid_argument{"cannot read the MQTT CA file " + settings.ca_file};
     return settings;
 }
 
@@ -444,6 +448,15 @@ struct MqttSession::Impl final : mqtt::iaction_listener {
         }
     }
 
+    /// The library has one word for everything between the socket and the end of the handshake.
+    std::string tls_hint() const {
+        if (settings.ca_file.empty()) return {};
+        return fmt::format(
+            " (does the broker speak TLS there, did an authority of {} sign its certificate, and "
+            "is it valid for {}?)",
+            settings.ca_file, settings.host);
+    }
+
     /// Sessions open their sockets one at a time, so that the connection that is new afterwards is
     /// ours. That takes about a millisecond; what follows (the library looks at new sockets once a
     /// second) they wait for together.
@@ -470,8 +483,8 @@ struct MqttSession::Impl final : mqtt::iaction_listener {
         if (is_stopping()) return false;
         // A broker that is away says the same thing every few seconds: the first time is news.
         if (why != last_failure)
-            log::error("mqtt {}: cannot connect to {}: {}; trying again", settings.client_id,
-                       uri(settings), why);
+            log::error("mqtt {}: cannot connect to {}: {}{}; trying again", settings.client_id,
+                       uri(settings), why, tls_hint());
         else
             log::warn_every("mqtt connect " + settings.client_id, kLogInterval,
                             "mqtt {}: still cannot connect to {}: {}", settings.client_id,
@@ -500,9 +513,21 @@ struct MqttSession::Impl final : mqtt::iaction_listener {
         properties.add(
             {mqtt::property::MAXIMUM_PACKET_SIZE, static_cast<std::int32_t>(kMqttPacketMax)});
         options.set_properties(std::move(properties));
+        if (!settings.ca_file.empty()) options.set_ssl(tls_options());
         if (presence)
             options.set_will_message(mqtt::message::create(presence->topic, presence->gone.data(),
                                                            presence->gone.size(), 1, true));
+        return options;
+    }
+
+    mqtt::ssl_options tls_options() const {
+        mqtt::ssl_options options;
+        options.set_trust_store(settings.ca_file);
+        // Both are needed: the first checks who signed the certificate, the second whose it is.
+        options.set_enable_server_cert_auth(true);
+        options.set_verify(true);
+        // For TLS 1.2; the library's own default admits suites without a certificate.
+        options.set_enabled_cipher_suites("ECDHE+AESGCM:ECDHE+CHACHA20");
         return options;
     }
 

@@ -21,6 +21,10 @@ struct MqttSettings {
     std::string user;
     std::string password;
     std::string client_id;  ///< Empty = the user name, which is what our broker makes of it anyway.
+    /// PEM file of the authorities that may have signed the broker's certificate, which must also
+    /// be valid for `host`. Empty = plain TCP, for a broker on loopback only. Read at every
+    /// connect, so a file that is replaced counts from the next one.
+    std::string ca_file;
 };
 
 struct MqttMessage {
@@ -79,7 +83,9 @@ class MqttSession {
         bool operator==(const Subscription&) const = default;
     };
 
-    /// Opens nothing yet. `metrics` must outlive the session.
+    /// Opens no connection yet. `metrics` must outlive the session. Throws std::invalid_argument
+    /// for settings that can never work: no user nor client id, a port out of range, a `ca_file`
+    /// that cannot be read.
     MqttSession(MqttSettings settings, OnMessage on_message, OnState on_state, Metrics& metrics);
     /// disconnect() with two seconds.
     ~MqttSession();

@@ -577,6 +577,8 @@ void mqtt_options(Settings& settings, MqttSettings& mqtt) {
     settings.number("mqtt-port", mqtt.port, 1, 65535, "MQTT broker: TCP port");
     settings.text("mqtt-user", mqtt.user, "MQTT user name");
     settings.secret_file("mqtt-password-file", mqtt.password, "File that holds the MQTT password");
+    settings.text("mqtt-ca-file", mqtt.ca_file,
+                  "CA that signed the broker's certificate (PEM); empty = no TLS");
     settings.text("mqtt-client-id", mqtt.client_id, "MQTT client id; empty = the user name");
 }
 

@@ -82,7 +82,7 @@ class Settings {
 /// --log-json, --log-level.
 void log_options(Settings& settings, LogSettings& log);
 
-/// --mqtt-host, --mqtt-port, --mqtt-user, --mqtt-password-file, --mqtt-client-id.
+/// --mqtt-host, --mqtt-port, --mqtt-user, --mqtt-password-file, --mqtt-ca-file, --mqtt-client-id.
 void mqtt_options(Settings& settings, MqttSettings& mqtt);
 
 }  // namespace klyuchnik::process

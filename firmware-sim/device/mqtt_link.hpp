@@ -19,7 +19,16 @@ struct LinkSettings {
     topics::DeviceId id;
     std::string secret;  ///< Empty: no user name and password are sent.
     int keepalive_s = 30;
+    /// PEM files. With `ca_file` the connection is TLS 1.2 or newer, and the broker's certificate
+    /// must be signed by one of those authorities and valid for `host`; empty: plain TCP.
+    std::string ca_file;
+    std::string cert_file;  ///< The device's own certificate, where its listener wants one,
+    std::string key_file;   ///< and its key. Both or neither, and only with `ca_file`.
 };
+
+/// Throws std::runtime_error, with the file and what is wrong, when TLS is wanted and its files
+/// cannot be used: for a program that would rather not start than never connect.
+void check_tls(const LinkSettings& settings);
 
 struct Heard {
     topics::Level level;
@@ -36,10 +45,13 @@ inline constexpr std::size_t kHeardBytesMax = 131'072;
 /// Nothing blocks and no thread is made: call service() when fd() is ready, and misc() about once a
 /// second. The destructor closes the socket without DISCONNECT, as a device that lost its power
 /// does, so that the broker publishes the will. Not thread-safe; objects are independent of each
-/// other.
+/// other, but for what TLS connections to one host with one `ca_file` and without a certificate of
+/// their own share: the authorities, read when the first of them is made. A TLS connection costs
+/// about 46 KB of memory here and 21 KB in the broker (5000 at once, in 3 s), a plain one 2 KB.
 class MqttLink {
  public:
-    /// Starts to connect. A broker that refuses at once shows as down().
+    /// Starts to connect. A broker that refuses at once shows as down(), files that cannot be used
+    /// too.
     MqttLink(const LinkSettings& settings, topics::Connection cn);
     ~MqttLink();
     MqttLink(const MqttLink&) = delete;

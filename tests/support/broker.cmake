@@ -4,7 +4,7 @@ target_link_libraries(klyuchnik_raw_client
   PRIVATE PkgConfig::mosquitto)
 
 add_library(klyuchnik_test_broker STATIC ${CMAKE_CURRENT_LIST_DIR}/test_broker.cpp)
-target_link_libraries(klyuchnik_test_broker PUBLIC klyuchnik_flags klyuchnik_raw_client)
+target_link_libraries(klyuchnik_test_broker PUBLIC klyuchnik_flags klyuchnik_raw_client klyuchnik_test_certificates)
 target_compile_definitions(klyuchnik_test_broker PRIVATE
   KLYUCHNIK_BROKER_SCRIPTS="${CMAKE_SOURCE_DIR}/broker"
   KLYUCHNIK_GUARD_FILE="$<TARGET_FILE:klyuchnik_guard>")

@@ -1,6 +1,7 @@
 #include "tests/support/raw_client.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -29,6 +30,12 @@ void require(int result, const char* what) {
     if (result != MOSQ_ERR_SUCCESS) {
         throw std::runtime_error{std::string{what} + ": " + mosquitto_strerror(result)};
     }
+}
+
+/// Over TLS the library finds the end of a connection in more ways than over plain TCP.
+bool has_ended(int result) {
+    return result == MOSQ_ERR_NO_CONN || result == MOSQ_ERR_CONN_LOST || result == MOSQ_ERR_TLS ||
+           result == MOSQ_ERR_ERRNO;
 }
 
 }  // namespace
@@ -98,6 +105,14 @@ RawClient::RawClient(ClientOptions options) : state_{std::make_unique<State>(std
             mosquitto_username_pw_set(state.client, chosen.user.c_str(), chosen.password.c_str()),
             "mosquitto_username_pw_set");
     }
+    if (chosen.tls) {
+        const auto or_none = [](const std::string& file) {
+            return file.empty() ? nullptr : file.c_str();
+        };
+        require(mosquitto_tls_set(state.client, chosen.tls->ca.c_str(), nullptr,
+                                  or_none(chosen.tls->cert), or_none(chosen.tls->key), nullptr),
+                "mosquitto_tls_set");
+    }
     if (chosen.will) {
         require(
             mosquitto_will_set(state.client, chosen.will->topic.c_str(),
@@ -149,9 +164,21 @@ RawClient::~RawClient() {
 
 int RawClient::connect(std::chrono::milliseconds deadline) {
     State& state = *state_;
-    require(mosquitto_connect_bind_v5(state.client, "127.0.0.1", state.options.port,
-                                      state.options.keepalive_s, nullptr, nullptr),
-            "mosquitto_connect");
+    mosquitto_property* properties = nullptr;
+    if (state.options.session_expiry_s > 0) {
+        require(mosquitto_property_add_int32(&properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL,
+                                             state.options.session_expiry_s),
+                "mosquitto_property_add_int32");
+    }
+    const int connecting =
+        mosquitto_connect_bind_v5(state.client, "127.0.0.1", state.options.port,
+                                  state.options.keepalive_s, nullptr, properties);
+    mosquitto_property_free_all(&properties);
+    const bool cut = connecting == MOSQ_ERR_TLS || connecting == MOSQ_ERR_CONN_LOST ||
+                     (connecting == MOSQ_ERR_ERRNO &&
+                      (errno == EPROTO || errno == ECONNRESET || errno == EPIPE));
+    if (state.options.tls && cut) return kNoTls;
+    require(connecting, "mosquitto_connect");
     mosquitto_threaded_set(state.client, true);
     state.loop = std::jthread{[&state](const std::stop_token& stop) {
         while (!stop.stop_requested() &&
@@ -167,7 +194,7 @@ int RawClient::connect(std::chrono::milliseconds deadline) {
     }
     const int reason = [&] {
         const std::lock_guard lock{state.mutex};
-        return state.connack.value_or(kCutOff);
+        return state.connack.value_or(state.options.tls ? kNoTls : kCutOff);
     }();
     return reason;
 }
@@ -178,7 +205,7 @@ int RawClient::publish(std::string_view topic, std::string_view payload, int qos
     const int result = mosquitto_publish_v5(state_->client, &id, std::string{topic}.c_str(),
                                             static_cast<int>(payload.size()), payload.data(), qos,
                                             retain, nullptr);
-    if (result == MOSQ_ERR_NO_CONN || result == MOSQ_ERR_CONN_LOST) return kCutOff;
+    if (has_ended(result)) return kCutOff;
     require(result, "mosquitto_publish");
     return state_->answer_to(state_->published, id, deadline, "PUBLISH");
 }
@@ -187,7 +214,7 @@ int RawClient::subscribe(std::string_view filter, int qos, std::chrono::millisec
     int id = 0;
     const int result =
         mosquitto_subscribe_v5(state_->client, &id, std::string{filter}.c_str(), qos, 0, nullptr);
-    if (result == MOSQ_ERR_NO_CONN || result == MOSQ_ERR_CONN_LOST) return kCutOff;
+    if (has_ended(result)) return kCutOff;
     require(result, "mosquitto_subscribe");
     return state_->answer_to(state_->subscribed, id, deadline, "SUBSCRIBE");
 }

@@ -31,6 +31,13 @@ struct Will {
 
 enum class Protocol { v311, v5 };
 
+/// Files in PEM form, as broker/certificates makes them.
+struct TlsFiles {
+    std::string ca;    ///< Whose certificate the broker must show, valid for 127.0.0.1.
+    std::string cert;  ///< The client's own; empty: it shows none.
+    std::string key;   ///< Of `cert`, without a password.
+};
+
 struct ClientOptions {
     int port = 0;           ///< Of a broker on 127.0.0.1.
     std::string user;       ///< Empty: no user name is sent.
@@ -40,6 +47,8 @@ struct ClientOptions {
     std::optional<Will> will;
     int keepalive_s = 60;
     bool clean_start = true;
+    std::uint32_t session_expiry_s = 0;  ///< MQTT 5: what is left behind for so long.
+    std::optional<TlsFiles> tls;         ///< None: plain TCP.
 };
 
 /// One connection, built on libmosquitto; never reconnects by itself.
@@ -52,6 +61,7 @@ class RawClient {
  public:
     static constexpr std::size_t kReceivedMax = 100'000;
     static constexpr int kCutOff = -1;  ///< The broker closed the connection instead of answering.
+    static constexpr int kNoTls = -2;   ///< The same where TLS did not come about.
 
     explicit RawClient(ClientOptions options);
     ~RawClient();  ///< Disconnects if still connected; no will is sent then.
@@ -59,7 +69,9 @@ class RawClient {
     RawClient& operator=(const RawClient&) = delete;
 
     /// The reason code of CONNACK: 0 accepted; MQTT 3.1.1: 4 bad user name or password, 5 not
-    /// authorised; MQTT 5: 0x86, 0x87. `kCutOff` if there was none.
+    /// authorised; MQTT 5: 0x86, 0x87. Without a CONNACK `kCutOff`; over TLS `kNoTls`, whoever of
+    /// the two did not like the other's certificate: with TLS 1.3 a client learns only from its
+    /// first packets that its own was refused.
     int connect(std::chrono::milliseconds deadline = kPatience);
 
     /// The reason code of PUBACK. MQTT 3.1.1 has none: 0 means only that the broker answered, also

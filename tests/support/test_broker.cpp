@@ -1,5 +1,6 @@
 #include "tests/support/test_broker.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -89,14 +90,16 @@ bool is_free(int port) {
 
 /// Below the range from which the kernel serves outgoing connections, so that a port stays ours
 /// while the broker is away.
-int free_port(int other) {
+std::vector<int> free_ports(std::size_t count) {
     static std::mt19937 random{std::random_device{}()};
     std::uniform_int_distribution<int> ports{15'000, 32'000};
-    for (int i = 0; i < 1000; ++i) {
+    std::vector<int> found;
+    for (int i = 0; i < 1000 && found.size() < count; ++i) {
         const int port = ports(random);
-        if (port != other && is_free(port)) return port;
+        if (std::ranges::find(found, port) == found.end() && is_free(port)) found.push_back(port);
     }
-    throw std::runtime_error{"no free port"};
+    if (found.size() < count) throw std::runtime_error{"no free port"};
+    return found;
 }
 
 std::filesystem::path temporary_folder() {
@@ -112,14 +115,21 @@ std::filesystem::path temporary_folder() {
 
 }  // namespace
 
-TestBroker::TestBroker() : dir_{temporary_folder()} {
+TestBroker::TestBroker(BrokerOptions options)
+    : dir_{temporary_folder()}, options_{std::move(options)} {
+    if (options_.devices_tls || options_.services_tls) {
+        certificates_ = std::make_unique<Certificates>(dir_ / "broker");
+    }
     for (int attempt = 1;; ++attempt) {
-        devices_port_ = free_port(0);
-        services_port_ = free_port(devices_port_);
+        const std::vector<int> ports = free_ports(4);
+        ports_ = {{Entrance::plain, ports[0]}};
+        if (options_.devices_tls) {
+            ports_[Entrance::tls] = ports[1];
+            ports_[Entrance::certificate] = ports[2];
+        }
+        services_port_ = ports[3];
         try {
-            run({kScripts / "configure", dir_ / "broker", "--devices-port",
-                 std::to_string(devices_port_), "--services-port", std::to_string(services_port_),
-                 "--guard", kGuard});
+            run(configuration());
             start();
             return;
         } catch (...) {
@@ -131,6 +141,23 @@ TestBroker::TestBroker() : dir_{temporary_folder()} {
             }
         }
     }
+}
+
+std::vector<std::string> TestBroker::configuration() const {
+    static const std::map<Entrance, std::string> flags{
+        {Entrance::plain, "--plain-port"},
+        {Entrance::tls, "--tls-port"},
+        {Entrance::certificate, "--certificates-port"}};
+    std::vector<std::string> words{
+        kScripts / "configure",        dir_ / "broker", "--guard", kGuard, "--services-port",
+        std::to_string(services_port_)};
+    for (const auto& [entrance, port] : ports_) {
+        words.push_back(flags.at(entrance));
+        words.push_back(std::to_string(port));
+    }
+    if (options_.services_tls) words.emplace_back("--services-tls");
+    words.insert(words.end(), options_.more.begin(), options_.more.end());
+    return words;
 }
 
 TestBroker::~TestBroker() {
@@ -199,6 +226,15 @@ std::string TestBroker::log() const {
     return contents(dir_ / "broker/run/mosquitto.log");
 }
 
+std::string TestBroker::devices_list() const {
+    return contents(dir_ / "broker/run/devices.list");
+}
+
+void TestBroker::write_devices_list(const std::string& content) const {
+    // Truncated and not replaced: the file stays the broker's.
+    std::ofstream{dir_ / "broker/run/devices.list", std::ios::binary} << content;
+}
+
 bool TestBroker::accepts(const ClientOptions& who) const {
     RawClient client{who};
     return client.connect() == 0;
@@ -219,6 +255,11 @@ std::string TestBroker::secret_of_device(std::string_view id) const {
     return {};
 }
 
+void TestBroker::know_device(std::string_view id, std::string_view secret) {
+    std::ofstream{dir_ / "broker/secrets/devices", std::ios::app} << id << ' ' << secret << '\n';
+    wait_until_accepts(device(id), true);
+}
+
 std::string TestBroker::add_device(std::string_view id) {
     return add_devices({std::string{id}}).front();
 }
@@ -237,12 +278,7 @@ std::vector<std::string> TestBroker::add_devices(const std::vector<std::string>&
     std::vector<std::string> secrets;
     for (const std::string& id : ids) secrets.push_back(known.at(id));
 
-    // All lines of the file are read at once, so one who is accepted stands for all.
-    ClientOptions last;
-    last.port = devices_port_;
-    last.user = ids.back();
-    last.password = secrets.back();
-    wait_until_accepts(last, true);
+    // A running broker has them when the script returns, and one that starts reads its file first.
     return secrets;
 }
 
@@ -259,27 +295,37 @@ std::string TestBroker::service_password(std::string_view name) {
     options.port = services_port_;
     options.user = name;
     options.password = read();
+    if (options_.services_tls) options.tls = certificates_->trust();
     wait_until_accepts(options, true);
     return options.password;
 }
 
 void TestBroker::remove(std::string_view name) {
-    ClientOptions options;
-    options.user = name;
-    options.password = secret_of_device(name);
-    options.port = options.password.empty() ? services_port_ : devices_port_;
-    if (options.password.empty()) options.password = service_password(name);
+    const bool is_device = !secret_of_device(name).empty();
+    const ClientOptions options = is_device ? device(name) : service(name);
     run({kScripts / "credentials", dir_ / "broker", "remove", std::string{name}});
     wait_until_accepts(options, false);
+    device_files_.erase(std::string{name});
 }
 
-ClientOptions TestBroker::device(std::string_view id, Protocol protocol) {
+ClientOptions TestBroker::device(std::string_view id, Protocol protocol, Entrance entrance) {
     ClientOptions options;
-    options.port = devices_port_;
+    options.port = ports_.at(entrance);
     options.user = id;
-    options.password = secret_of_device(id);
-    if (options.password.empty()) options.password = add_device(id);
     options.protocol = protocol;
+    std::string secret = secret_of_device(id);
+    if (secret.empty()) secret = add_device(id);
+    if (entrance != Entrance::certificate) options.password = secret;
+    if (entrance == Entrance::tls) options.tls = certificates_->trust();
+    if (entrance == Entrance::certificate) {
+        auto known = device_files_.find(id);
+        if (known == device_files_.end()) {
+            known = device_files_.emplace(id, certificates_->device(id)).first;
+            run({kScripts / "credentials", dir_ / "broker", "add-certificate", std::string{id},
+                 known->second.cert});
+        }
+        options.tls = known->second;
+    }
     return options;
 }
 
@@ -289,6 +335,7 @@ ClientOptions TestBroker::service(std::string_view name, Protocol protocol) {
     options.user = name;
     options.password = service_password(name);
     options.protocol = protocol;
+    if (options_.services_tls) options.tls = certificates_->trust();
     return options;
 }
 

@@ -1,7 +1,8 @@
 # The whole system for a test. One PostgreSQL cluster serves a whole ctest run: tests that need it say FIXTURES
 # klyuchnik_cluster; a test run by hand starts the cluster itself.
 klyuchnik_library(klyuchnik_test_cluster
-  SOURCES ${CMAKE_CURRENT_LIST_DIR}/cluster.cpp ${CMAKE_CURRENT_LIST_DIR}/process.cpp
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/cluster.cpp
+  LINKS klyuchnik_test_process
   PRIVATE_LINKS PostgreSQL::PostgreSQL)
 target_compile_definitions(klyuchnik_test_cluster PRIVATE
   KLYUCHNIK_CLUSTER_SCRIPT="${CMAKE_SOURCE_DIR}/db/cluster"

@@ -16,6 +16,7 @@
 
 #include "tests/support/witness/account.hpp"
 #include "topics/codec.hpp"
+#include "topics/sha256.hpp"
 
 namespace klyuchnik::test {
 namespace {
@@ -90,6 +91,10 @@ std::int64_t now_s() {
 
 std::string fact(const std::string& kind, const std::string& content) {
     return R"({"t":)" + std::to_string(now_s()) + R"(,"k":")" + kind + R"(","d":)" + content + "}";
+}
+
+std::string sha256_hex(std::string_view text) {
+    return topics::to_hex(topics::sha256(text));
 }
 
 std::string taken(const std::string& tag, const std::string& card) {
@@ -431,11 +436,42 @@ HttpAnswer World::post(const std::string& path, const std::string& body, const H
 
 std::string World::add_device(const std::string& id) {
     if (const auto known = secrets_.find(id); known != secrets_.end()) return known->second;
-    const HttpAnswer answer =
+    const HttpAnswer made =
         post("/v1/devices", json{{"device", id}, {"name", "Test " + id}}.dump());
-    if (answer.status != 201) throw std::runtime_error{"no device: " + answer.body};
-    broker_->add_device(id);
-    return secrets_[id] = answer.text("secret");
+    if (made.status != 201) throw std::runtime_error{"no device: " + made.body};
+    const HttpAnswer claimed = claim(id, made.text("claim_code"));
+    if (claimed.status != 201) throw std::runtime_error{"no credential: " + claimed.body};
+    // The handlers tell the broker.
+    broker_->know_device(id, claimed.text("secret"));
+    return secrets_[id] = claimed.text("secret");
+}
+
+HttpAnswer World::claim(const std::string& id, const std::string& code, const std::string& nonce) {
+    return post("/v1/claim", json{{"device", id}, {"code", code}, {"nonce", nonce}}.dump(),
+                {{"Authorization", ""}});
+}
+
+topics::AskAnswer World::try_ask(const std::string& domain, const std::string& name,
+                                 const std::string& content, const std::string& account) {
+    if (!asker_) asker_ = std::make_unique<RawAsker>(*broker_, "bridge-8");
+    const std::string by = account.empty()
+                               ? db_->text(
+                                     "select 'account:' || account_id from accounts.accounts "
+                                     "where login = 'admin'")
+                               : account;
+    return asker_->ask(domain, name,
+                       R"({"v":1,"id":"world-)" + std::to_string(++asked_) + R"(","x":)" +
+                           std::to_string(now_s() + 60) + R"(,"by":{"account":")" + by +
+                           R"(","via":"session"},"d":)" + content + "}");
+}
+
+topics::AskAnswer World::ask(const std::string& domain, const std::string& name,
+                             const std::string& content, const std::string& account) {
+    const topics::AskAnswer answer = try_ask(domain, name, content, account);
+    if (answer.rc != 0 && answer.rc != 202) {
+        throw std::runtime_error{domain + "." + name + ": " + answer.text.value_or("refused")};
+    }
+    return answer;
 }
 
 Person World::add_person(const std::string& name, const std::string& card) {

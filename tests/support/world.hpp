@@ -146,8 +146,17 @@ class World {
     void sign_in();
 
     // -- what is in the building
-    /// Registers a device with the handlers and the broker; the credential for HTTP Basic.
+    /// Adds a device, claims it and waits until the broker accepts it; its secret.
     std::string add_device(const std::string& id);
+    /// What a device does with its code; the nonce is what it would draw.
+    HttpAnswer claim(const std::string& id, const std::string& code,
+                     const std::string& nonce = "a-nonce-of-the-tests");
+    /// Asks a handler past the bridge, as the administrator or as `account`; the content is the
+    /// JSON object `d`. ask() throws when it is refused.
+    topics::AskAnswer try_ask(const std::string& domain, const std::string& name,
+                              const std::string& content, const std::string& account = "");
+    topics::AskAnswer ask(const std::string& domain, const std::string& name,
+                          const std::string& content, const std::string& account = "");
     Person add_person(const std::string& name, const std::string& card);
     Key add_key(const std::string& name, const std::string& cabinet = "", int slot = 0,
                 const std::string& tag = "");
@@ -199,6 +208,8 @@ class World {
     std::string token_;
     std::int64_t account_ = 0;
     std::map<std::string, std::string> secrets_;  ///< Of devices, for HTTP.
+    std::unique_ptr<RawAsker> asker_;             ///< Made when it is first needed.
+    std::uint64_t asked_ = 0;
     std::uint64_t seed_ = 1;
 };
 
@@ -206,6 +217,8 @@ class World {
 std::string fact(const std::string& kind, const std::string& content = "{}");
 std::string taken(const std::string& tag, const std::string& card = "");
 std::string returned(const std::string& tag, const std::string& card = "");
+/// 64 hexadecimal digits.
+std::string sha256_hex(std::string_view text);
 /// Seconds since 1970.
 std::int64_t now_s();
 

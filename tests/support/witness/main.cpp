@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
     seed.text("devices", options.devices,
               "file to write: ids and secrets, for broker and simulator");
     process::Settings& add =
-        settings.subcommand("add-device", "register a device, print \"id secret\"");
+        settings.subcommand("add-device", "add and claim a device, print \"id secret\"");
     add.text("device", options.device, "id, kc-... or sg-...");
     add.text("name", options.name, "name for people; empty = the id");
     process::Settings& verdict =

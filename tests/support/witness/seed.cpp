@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -89,6 +90,14 @@ void for_each(const Api& api, const std::string& token, std::int64_t count, cons
     std::cerr << "  " << count << " " << what << '\n';
 }
 
+/// What a device draws for a claim: 32 random hexadecimal digits.
+std::string random_nonce() {
+    std::random_device source;
+    std::string nonce;
+    for (int i = 0; i < 32; ++i) nonce += "0123456789abcdef"[source() % 16];
+    return nonce;
+}
+
 std::string numbered(const char* prefix, std::int64_t number, int digits) {
     std::string text = std::to_string(number);
     while (static_cast<int>(text.size()) < digits) text.insert(text.begin(), '0');
@@ -108,6 +117,16 @@ void write_whole(const std::string& path, const std::string& text, bool secret) 
     file.close();
     if (!file) throw std::runtime_error{"can not write " + beside};
     std::filesystem::rename(beside, path);
+}
+
+/// Adds a device as an administrator and claims it as the device would. Returns its secret.
+std::string new_device(Client& client, const std::string& id, const std::string& name) {
+    const json made = client.send("POST", "/v1/devices", {{"device", id}, {"name", name}});
+    return client
+        .send("POST", "/v1/claim",
+              {{"device", id}, {"code", made.at("claim_code")}, {"nonce", random_nonce()}})
+        .at("secret")
+        .get<std::string>();
 }
 
 }  // namespace
@@ -130,11 +149,8 @@ void seed(const Api& api, const Building& building, const std::string& world,
     const auto key_name = [&](std::int64_t i) { return std::to_string(101 + i); };
 
     for_each(api, token, building.cabinets, "cabinets", [&](Client& c, std::int64_t i) {
-        const json made =
-            c.send("POST", "/v1/devices",
-                   {{"device", cabinet(i)}, {"name", numbered("Cabinet ", i + 1, 2)}});
         device_lines[static_cast<std::size_t>(i)] =
-            cabinet(i) + " " + made.at("secret").get<std::string>();
+            cabinet(i) + " " + new_device(c, cabinet(i), numbered("Cabinet ", i + 1, 2));
     });
     for_each(api, token, building.keys, "keys", [&](Client& c, std::int64_t i) {
         const std::string home = cabinet(i % building.cabinets);
@@ -180,9 +196,7 @@ void seed(const Api& api, const Building& building, const std::string& world,
 std::string add_device(const Api& api, const std::string& id, const std::string& name) {
     Client client{api};
     client.sign_in(api);
-    return client.send("POST", "/v1/devices", {{"device", id}, {"name", name}})
-        .at("secret")
-        .get<std::string>();
+    return new_device(client, id, name);
 }
 
 }  // namespace klyuchnik::witness
