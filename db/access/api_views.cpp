@@ -78,18 +78,6 @@ KeyRow read_key(const pqxx::row& row) {
             optional_id_as<topics::PersonId>(row["holder_id"])};
 }
 
-DeviceRow read_device(const pqxx::row& row) {
-    return {text(row["device_id"]),
-            text(row["name"]),
-            row["active"].as<bool>(),
-            instant_of(row["created_at"]),
-            text(row["state"]),
-            optional_instant_of(row["since"]),
-            optional_text(row["firmware"]),
-            optional_integer(row["epoch"]),
-            optional_integer(row["acked"])};
-}
-
 topics::Event read_event(const pqxx::row& row) {
     topics::Event event{text(row["domain"]),
                         text(row["type"]),
@@ -180,16 +168,10 @@ std::vector<ConflictRow> conflicts(Tx& tx, std::int64_t before, std::size_t rows
                                integer(row["sequence"]),
                                text(row["why"]),
                                instant_of(row["occurred_at"]),
-                               instant_of(row["noticed_at"])};
+                               instant_of(row["noticed_at"]),
+                               optional_instant_of(row["right_ended_at"]),
+                               optional_integer(row["rights_version"])};
         });
-}
-
-std::vector<DeviceRow> devices(Tx& tx, const std::string& after, std::size_t rows_max) {
-    return rows_of<DeviceRow>(run(tx, sql::api_devices, after, limit(rows_max)), read_device);
-}
-
-std::optional<DeviceRow> device(Tx& tx, const topics::DeviceId& id) {
-    return row_of<DeviceRow>(run(tx, sql::api_device, id), read_device);
 }
 
 std::vector<topics::PlacedEvent> events_after(Tx& tx, topics::Position after,
@@ -228,10 +210,6 @@ std::optional<SignInRow> sign_in(Tx& tx, const std::string& login) {
         return SignInRow{topics::AccountId{integer(row["account_id"])}, text(row["login"]),
                          text(row["password_hash"]), text(row["role"])};
     });
-}
-
-bool device_credential(Tx& tx, const topics::DeviceId& device, const std::string& secret_sha256) {
-    return !run(tx, sql::api_device_credential, device, secret_sha256).empty();
 }
 
 void ready(Tx& tx) {

@@ -110,24 +110,13 @@ struct ConflictRow {
     std::string why;
     topics::Instant occurred;
     topics::Instant noticed;
+    /// The person had had the right, and it had ended when the key was taken.
+    std::optional<topics::Instant> right_ended;
+    /// By which rights the cabinet decided: those it had when it connected.
+    std::optional<std::int64_t> rights_version;
 };
 /// Newest first.
 std::vector<ConflictRow> conflicts(Tx& tx, std::int64_t before, std::size_t rows_max);
-
-struct DeviceRow {
-    std::string device;
-    std::string name;
-    bool active = true;
-    topics::Instant created;
-    std::string state;  ///< online, offline, or unknown: never heard of.
-    std::optional<topics::Instant> since;
-    std::optional<std::string> firmware;
-    std::optional<std::int64_t> epoch;
-    std::optional<std::int64_t> acked;
-};
-/// By device id, upwards; "" starts.
-std::vector<DeviceRow> devices(Tx& tx, const std::string& after, std::size_t rows_max);
-std::optional<DeviceRow> device(Tx& tx, const topics::DeviceId& id);
 
 /// By position, upwards and without gaps. Position 0 starts.
 std::vector<topics::PlacedEvent> events_after(Tx& tx, topics::Position after, std::size_t rows_max);
@@ -161,9 +150,6 @@ struct SignInRow {
     std::string role;
 };
 std::optional<SignInRow> sign_in(Tx& tx, const std::string& login);
-
-/// True when `secret_sha256` (64 hexadecimal digits) is that of an active device.
-bool device_credential(Tx& tx, const topics::DeviceId& device, const std::string& secret_sha256);
 
 /// Returns when the views can be read; throws Fault when not.
 void ready(Tx& tx);

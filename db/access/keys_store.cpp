@@ -13,6 +13,9 @@ std::optional<DeviceId> optional_device(const pqxx::field& field) {
     return DeviceId::parse(view_of(field));
 }
 
+/// Stale rows among which one is chosen: more than processes there are, for each may hold one.
+constexpr std::int64_t kStaleLookedAt = 100;
+
 std::string_view name_of(ClosedWhy why) {
     return why == ClosedWhy::returned ? "returned" : "superseded";
 }
@@ -147,7 +150,9 @@ void add_conflicts(Tx& tx, std::span<const Conflict> conflicts, Instant noticed)
         column(conflicts, [](const Row& c) { return c.epoch; }),
         column(conflicts, [](const Row& c) { return c.sequence; }),
         column(conflicts, [](const Row& c) { return name_of(c.why); }),
-        column(conflicts, [](const Row& c) { return c.occurred; }), noticed);
+        column(conflicts, [](const Row& c) { return c.occurred; }), noticed,
+        column(conflicts, [](const Row& c) { return c.right_ended; }),
+        column(conflicts, [](const Row& c) { return c.rights_version; }));
 }
 
 std::optional<KeyId> add_key(Tx& tx, const Key& key, const std::string& room, Instant now) {
@@ -175,11 +180,108 @@ std::vector<Right> add_rights(Tx& tx, std::span<const Right> rights, Instant now
                          column(rights, [](const Right& r) { return r.key; }), now, by));
 }
 
-std::vector<Right> remove_rights(Tx& tx, std::span<const Right> rights) {
-    if (rights.empty()) return {};
-    return rights_of(run(tx, sql::keys_remove_rights,
-                         column(rights, [](const Right& r) { return r.person; }),
-                         column(rights, [](const Right& r) { return r.key; })));
+std::vector<EndedRight> remove_rights(Tx& tx, std::span<const Right> rights, Instant now,
+                                      const std::string& by) {
+    std::vector<EndedRight> ended;
+    if (rights.empty()) return ended;
+    for (const auto& row :
+         run(tx, sql::keys_remove_rights, column(rights, [](const Right& r) { return r.person; }),
+             column(rights, [](const Right& r) { return r.key; }), now, by)) {
+        ended.push_back({{PersonId{row[0].as<std::int64_t>()}, KeyId{row[1].as<std::int64_t>()}},
+                         instant_of(row[2]),
+                         instant_of(row[3])});
+    }
+    return ended;
+}
+
+std::vector<std::optional<EndedRight>> find_ended_rights(Tx& tx, std::span<const RightAt> wanted) {
+    std::vector<std::optional<EndedRight>> found(wanted.size());
+    if (wanted.empty()) return found;
+    for (const auto& row : run(tx, sql::keys_find_ended_rights,
+                               column(wanted, [](const RightAt& w) { return w.right.person; }),
+                               column(wanted, [](const RightAt& w) { return w.right.key; }),
+                               column(wanted, [](const RightAt& w) { return w.at; }))) {
+        const std::size_t number = row[0].as<std::size_t>() - 1;
+        found.at(number) =
+            EndedRight{wanted[number].right, instant_of(row[1]), instant_of(row[2])};
+    }
+    return found;
+}
+
+void end_rights_of_people(Tx& tx, std::span<const EndedPerson> people) {
+    if (people.empty()) return;
+    run(tx, sql::keys_end_rights_of_people,
+        column(people, [](const EndedPerson& p) { return p.person; }),
+        column(people, [](const EndedPerson& p) { return p.at; }),
+        column(people, [](const EndedPerson& p) { return std::string_view{p.by}; }));
+}
+
+std::size_t forget_rights_ended(Tx& tx, Instant before, std::int64_t rows_max) {
+    return run(tx, sql::keys_forget_rights_ended, before, rows_max).affected_rows();
+}
+
+void note_stale_cabinets(Tx& tx, const StaleCabinets& stale, Instant due) {
+    if (stale.cabinets.empty() && stale.keys.empty() && stale.people.empty()) return;
+    run(tx, sql::keys_note_stale_cabinets, array_of(stale.cabinets), array_of(stale.keys),
+        array_of(stale.people), due);
+}
+
+void note_all_cabinets(Tx& tx, Instant from, std::chrono::seconds spread) {
+    run(tx, sql::keys_note_all_cabinets, from, static_cast<std::int64_t>(spread.count()));
+}
+
+std::optional<ClaimedCabinet> claim_cabinet(Tx& tx, Instant now, Instant looked_before) {
+    const auto rows = run(tx, sql::keys_claim_cabinet, now, looked_before, kStaleLookedAt);
+    if (rows.empty()) return std::nullopt;
+    const auto cabinet = optional_device(rows[0][0]);
+    if (!cabinet) throw Fault{"a stored device id is not one", Fault::Retry::never};
+    run(tx, sql::keys_take_stale, *cabinet);
+    return ClaimedCabinet{*cabinet, Version{rows[0][1].as<std::int64_t>()},
+                          rows[0][2].as<std::string>(), rows[0][3].as<bool>()};
+}
+
+void postpone_cabinet(Tx& tx, const DeviceId& cabinet, Instant due) {
+    run(tx, sql::keys_postpone_cabinet, cabinet, due);
+}
+
+std::optional<Instant> next_stale_cabinet(Tx& tx) {
+    const auto rows = run(tx, sql::keys_next_stale);
+    if (rows.empty()) return std::nullopt;
+    return instant_of(rows[0][0]);
+}
+
+std::vector<CabinetKey> cabinet_keys(Tx& tx, const DeviceId& cabinet) {
+    std::vector<CabinetKey> keys;
+    for (const auto& row : run(tx, sql::keys_cabinet_keys, cabinet)) {
+        keys.push_back({KeyId{row[0].as<std::int64_t>()}, Slot{row[1].as<std::int64_t>()},
+                        KeyName{row[2].as<std::string>()}});
+    }
+    return keys;
+}
+
+std::vector<CardRight> cabinet_cards(Tx& tx, const DeviceId& cabinet, std::int64_t rows_max) {
+    std::vector<CardRight> cards;
+    const auto rows = run(tx, sql::keys_cabinet_cards, cabinet, rows_max);
+    cards.reserve(rows.size());
+    for (const auto& row : rows) {
+        cards.push_back({KeyId{row[0].as<std::int64_t>()}, CardSerial{row[1].as<std::string>()}});
+    }
+    return cards;
+}
+
+SiteTime site_time(Tx& tx, Instant now) {
+    const auto rows = run(tx, sql::keys_site_time, now);
+    if (rows.empty()) throw Fault{"runtime.site has no row", Fault::Retry::never};
+    SiteTime time;
+    time.offset_min = rows[0][0].as<std::int64_t>();
+    time.change = optional_instant_of(rows[0][1]);
+    time.after_min = rows[0][2].is_null() ? time.offset_min : rows[0][2].as<std::int64_t>();
+    return time;
+}
+
+void save_cabinet(Tx& tx, const CabinetRights& rights, Instant looked) {
+    run(tx, sql::keys_save_cabinet, rights.cabinet, rights.version, rights.digest, rights.pairs,
+        rights.too_large, looked);
 }
 
 std::vector<KeyId> rights_of_person(Tx& tx, PersonId person) {

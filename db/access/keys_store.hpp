@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -74,6 +75,15 @@ struct Conflict {
     topics::Sequence sequence;
     ConflictWhy why = ConflictWhy::unknown_key;
     topics::Instant occurred;
+    std::optional<topics::Instant> right_ended;  ///< The right there was had ended before.
+    std::optional<std::int64_t> rights_version;  ///< That the cabinet had, by its last birth.
+};
+
+/// A right that somebody had and has no more.
+struct EndedRight {
+    Right right;
+    topics::Instant granted;
+    topics::Instant ended;
 };
 
 /// How messages name keys. Each list may be empty.
@@ -104,11 +114,89 @@ void add_conflicts(Tx& tx, std::span<const Conflict> conflicts, topics::Instant 
 /// nullopt: name, tag or home slot is in use.
 std::optional<topics::KeyId> add_key(Tx& tx, const Key& key, const std::string& room,
                                      topics::Instant now);
-/// Only those that were not there before, or were there.
+/// Only those that were not there before.
 std::vector<Right> add_rights(Tx& tx, std::span<const Right> rights, topics::Instant now,
                               const std::string& by);
-std::vector<Right> remove_rights(Tx& tx, std::span<const Right> rights);
+/// Only those that were there. What ends is kept.
+std::vector<EndedRight> remove_rights(Tx& tx, std::span<const Right> rights, topics::Instant now,
+                                      const std::string& by);
 std::vector<topics::KeyId> rights_of_person(Tx& tx, topics::PersonId person);
+
+/// The right that `person` was last given to `key` before `at`, where it has ended by now; nothing
+/// where there never was one, or it counts still.
+struct RightAt {
+    Right right;
+    topics::Instant at;
+};
+/// In the order asked.
+std::vector<std::optional<EndedRight>> find_ended_rights(Tx& tx, std::span<const RightAt> wanted);
+/// All rights of these people count no more, though they stay.
+struct EndedPerson {
+    topics::PersonId person;
+    topics::Instant at;
+    std::string by;
+};
+void end_rights_of_people(Tx& tx, std::span<const EndedPerson> people);
+std::size_t forget_rights_ended(Tx& tx, topics::Instant before, std::int64_t rows_max);
+
+// -- rights documents of cabinets
+/// Whose documents may have changed: cabinets, homes of keys, homes of all keys that people may
+/// take.
+struct StaleCabinets {
+    std::vector<topics::DeviceId> cabinets;
+    std::vector<topics::KeyId> keys;
+    std::vector<topics::PersonId> people;
+};
+void note_stale_cabinets(Tx& tx, const StaleCabinets& stale, topics::Instant due);
+/// Every cabinet there is, spread over the time from `from`.
+void note_all_cabinets(Tx& tx, topics::Instant from, std::chrono::seconds spread);
+
+/// A cabinet whose document is to be looked at; locked until the transaction ends.
+struct ClaimedCabinet {
+    topics::DeviceId cabinet;
+    topics::Version version;
+    std::string digest;  ///< Hexadecimal, of what the version says; empty = none was made.
+    bool too_large = false;
+};
+/// One that is due, that nobody else holds, and that was not looked at since `looked_before`. What
+/// was noted of it is taken: what is noted from now on counts for the next time. Two statements.
+std::optional<ClaimedCabinet> claim_cabinet(Tx& tx, topics::Instant now,
+                                            topics::Instant looked_before);
+/// After a failure: not before `due`.
+void postpone_cabinet(Tx& tx, const topics::DeviceId& cabinet, topics::Instant due);
+/// When the first one is due; nothing: none is noted.
+std::optional<topics::Instant> next_stale_cabinet(Tx& tx);
+
+struct CabinetKey {
+    topics::KeyId id;
+    topics::Slot slot;
+    topics::KeyName name;
+};
+/// Keys that live in the cabinet, by slot.
+std::vector<CabinetKey> cabinet_keys(Tx& tx, const topics::DeviceId& cabinet);
+struct CardRight {
+    topics::KeyId key;
+    topics::CardSerial card;
+    auto operator<=>(const CardRight&) const = default;
+};
+/// At most `rows_max`, in no order.
+std::vector<CardRight> cabinet_cards(Tx& tx, const topics::DeviceId& cabinet,
+                                     std::int64_t rows_max);
+/// The site's local time, as far as it is known ahead.
+struct SiteTime {
+    std::int64_t offset_min = 0;
+    std::optional<topics::Instant> change;  ///< The next one within 400 days.
+    std::int64_t after_min = 0;             ///< The offset from then on.
+};
+SiteTime site_time(Tx& tx, topics::Instant now);
+struct CabinetRights {
+    topics::DeviceId cabinet;
+    topics::Version version;
+    std::string digest;
+    std::int64_t pairs = 0;
+    bool too_large = false;
+};
+void save_cabinet(Tx& tx, const CabinetRights& rights, topics::Instant looked);
 
 /// Everything a key request is judged by, one row per request, in the order asked.
 struct RequestFacts {

@@ -7,8 +7,24 @@
 
 namespace klyuchnik::db {
 
+namespace {
+
+const Query& listen_on(Channel channel) {
+    switch (channel) {
+        case Channel::log: return sql::log_listen;
+        case Channel::commands: return sql::devices_listen_commands;
+        case Channel::letters: return sql::runtime_listen_letters;
+        case Channel::guard: return sql::devices_listen_guard;
+        case Channel::placed: return sql::log_listen_placed;
+    }
+    return sql::log_listen;
+}
+
+}  // namespace
+
 struct Listener::Impl {
     std::string conninfo;
+    const Query* listen = nullptr;
     PGconn* connection = nullptr;
 
     void close() {
@@ -21,7 +37,7 @@ struct Listener::Impl {
             close();
             return false;
         }
-        PGresult* const result = PQexec(connection, sql::log_listen.text);
+        PGresult* const result = PQexec(connection, listen->text);
         const bool listening = PQresultStatus(result) == PGRES_COMMAND_OK;
         PQclear(result);
         if (!listening) close();
@@ -29,7 +45,9 @@ struct Listener::Impl {
     }
 };
 
-Listener::Listener(const ConnectionSettings& settings) : impl_{std::make_unique<Impl>()} {
+Listener::Listener(const ConnectionSettings& settings, Channel channel)
+    : impl_{std::make_unique<Impl>()} {
+    impl_->listen = &listen_on(channel);
     impl_->conninfo = settings.conninfo +
                       " connect_timeout=3 keepalives=1 keepalives_idle=30 keepalives_interval=10"
                       " keepalives_count=3";

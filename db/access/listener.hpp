@@ -8,11 +8,20 @@
 
 namespace klyuchnik::db {
 
-/// Waits for events to be written (NOTIFY kl_log). Plain libpq beneath, because libpqxx does not
-/// tell reliably when its connection is gone. Belongs to one thread.
+/// What can be waited for. A notice is a reason to look at the tables and says nothing itself.
+enum class Channel : unsigned char {
+    log,       ///< Events were written.
+    commands,  ///< A command was queued, or may be sent now.
+    letters,   ///< A message that was set aside is to be tried again.
+    guard,     ///< Who may connect to the broker has changed.
+    placed,    ///< Events got their places in the log.
+};
+
+/// Waits for a notice on one channel. Plain libpq beneath, because libpqxx does not tell reliably
+/// when its connection is gone. Belongs to one thread.
 class Listener {
  public:
-    explicit Listener(const ConnectionSettings& settings);
+    explicit Listener(const ConnectionSettings& settings, Channel channel = Channel::log);
     ~Listener();
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;

@@ -35,6 +35,17 @@ std::vector<Cursor> cursors_of(const pqxx::result& rows) {
         cursor.booted_at = optional_instant_of(row[7]);
         cursor.skipped = row[8].as<std::int64_t>();
         cursor.born_ms = row[9].as<std::int64_t>();
+        cursor.generation = row[10].as<std::int64_t>();
+        cursor.born_hi.value = row[11].as<std::int64_t>();
+        cursor.clock_error_s =
+            row[12].is_null() ? std::optional<std::int64_t>{} : row[12].as<std::int64_t>();
+        cursor.packet_bytes_max = row[13].as<std::int64_t>();
+        cursor.rights_held = row[14].as<std::int64_t>();
+        cursor.identity = row[15].as<std::int64_t>();
+        cursor.active = row[16].as<bool>();
+        cursor.lease_s = row[17].as<std::int64_t>();
+        cursor.rights_wanted = row[18].as<std::int64_t>();
+        cursor.firmware_wanted = optional_text(row[19]);
         cursors.push_back(std::move(cursor));
     }
     return cursors;
@@ -72,7 +83,12 @@ void save_cursors(Tx& tx, std::span<const Cursor> cursors) {
         column(cursors, [](const Cursor& c) { return c.boot; }),
         column(cursors, [](const Cursor& c) { return c.booted_at; }),
         column(cursors, [](const Cursor& c) { return c.skipped; }),
-        column(cursors, [](const Cursor& c) { return c.born_ms; }));
+        column(cursors, [](const Cursor& c) { return c.born_ms; }),
+        column(cursors, [](const Cursor& c) { return c.generation; }),
+        column(cursors, [](const Cursor& c) { return c.born_hi; }),
+        column(cursors, [](const Cursor& c) { return c.clock_error_s; }),
+        column(cursors, [](const Cursor& c) { return c.packet_bytes_max; }),
+        column(cursors, [](const Cursor& c) { return c.rights_held; }));
 }
 
 void add_facts(Tx& tx, std::span<const FactRow> facts, Instant received) {
@@ -199,12 +215,17 @@ std::vector<CallerRole> find_callers(Tx& tx, std::span<const std::int64_t> accou
     return found;
 }
 
-std::vector<std::string> claim_chores(Tx& tx, Instant now) {
-    std::vector<std::string> names;
-    for (const auto& row : run(tx, sql::runtime_claim_chores, now)) {
-        names.push_back(row[0].as<std::string>());
+std::int64_t fleet_size(Tx& tx) {
+    const auto rows = run(tx, sql::runtime_fleet_size);
+    return rows.empty() ? 0 : rows[0][0].as<std::int64_t>();
+}
+
+std::vector<std::string> claim_chores(Tx& tx, Instant now, std::span<const std::string> names) {
+    std::vector<std::string> due;
+    for (const auto& row : run(tx, sql::runtime_claim_chores, now, array_of(names))) {
+        due.push_back(row[0].as<std::string>());
     }
-    return names;
+    return due;
 }
 
 void make_partitions(Tx& tx, int months_ahead) {

@@ -19,6 +19,9 @@ using topics::Epoch;
 using topics::Instant;
 using topics::Sequence;
 
+/// A device's clock that is further off than this is wrong.
+inline constexpr std::int64_t kClockErrorMaxS = 300;
+
 /// How far a device's journal is committed. Read under a row lock by whoever is going to move it.
 struct Cursor {
     DeviceId device;
@@ -31,7 +34,20 @@ struct Cursor {
     std::int64_t boot = 0;
     std::optional<Instant> booted_at;
     std::int64_t skipped = 0;
-    std::int64_t born_ms = 0;  ///< Since boot, at the last birth.
+    std::int64_t born_ms = 0;     ///< Since boot, at the last birth.
+    std::int64_t generation = 1;  ///< Of the device's identity, at the last birth.
+    Sequence born_hi;             ///< Facts of the epoch above this were made since that birth.
+    std::optional<std::int64_t>
+        clock_error_s;  ///< The device's clock is at least so far ahead (behind: negative).
+    std::int64_t packet_bytes_max = 256;  ///< `rx` of the last birth.
+    std::int64_t rights_held = 0;         ///< `cf` of the last birth.
+
+    // Of the device, read with it and never saved.
+    std::int64_t identity = 1;  ///< Its generation now; above `generation`: swapped since.
+    bool active = true;         ///< False: revoked.
+    std::int64_t lease_s = 0;   ///< For how long it may decide alone.
+    std::int64_t rights_wanted = 0;
+    std::optional<std::string> firmware_wanted;
 };
 
 /// Where a fact's time came from, best first.
@@ -112,8 +128,8 @@ struct CallerRole {
     std::string role;
 };
 
-/// Only the cursors that nobody else holds, in id order; a missing one is left to the device's
-/// repeat.
+/// Only the cursors of active devices that nobody else holds, in id order; a missing one is left to
+/// the device's repeat.
 std::vector<Cursor> lock_cursors(Tx& tx, std::span<const DeviceId> devices);
 std::vector<Cursor> read_cursors(Tx& tx, std::span<const DeviceId> devices);
 void save_cursors(Tx& tx, std::span<const Cursor> cursors);
@@ -144,9 +160,13 @@ void add_dead_letters(Tx& tx, std::span<const DeadLetter> letters, Instant now);
 std::vector<CallerRole> find_callers(Tx& tx, std::span<const std::int64_t> accounts,
                                      std::span<const std::string> devices);
 
+/// Active devices, as they were last counted.
+std::int64_t fleet_size(Tx& tx);
+
 // -- chores: one statement each, called by whoever claimed them
 // -----------------------------------------
-std::vector<std::string> claim_chores(Tx& tx, Instant now);
+/// Those of `names` that are due; their next time is set.
+std::vector<std::string> claim_chores(Tx& tx, Instant now, std::span<const std::string> names);
 void make_partitions(Tx& tx, int months_ahead);
 std::size_t forget_inbox(Tx& tx, Instant before, std::int64_t rows_max);
 std::size_t forget_facts(Tx& tx, Instant before, std::int64_t rows_max);

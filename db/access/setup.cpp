@@ -142,6 +142,22 @@ bool add_administrator(const ConnectionSettings& owner, const std::string& login
     return added;
 }
 
+void trust_firmware_key(const ConnectionSettings& owner, const std::string& name,
+                        const std::string& public_key_hex, topics::Instant now) {
+    Connection connection{owner};
+    Tx tx{connection};
+    run(tx, sql::setup_trust_firmware_key, name, public_key_hex, now);
+    tx.commit();
+}
+
+bool distrust_firmware_key(const ConnectionSettings& owner, const std::string& name) {
+    Connection connection{owner};
+    Tx tx{connection};
+    const bool gone = !run(tx, sql::setup_distrust_firmware_key, name).empty();
+    tx.commit();
+    return gone;
+}
+
 bool reset_password(const ConnectionSettings& owner, const std::string& login,
                     const std::string& password_hash) {
     Connection connection{owner};

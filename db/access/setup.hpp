@@ -38,4 +38,11 @@ bool add_administrator(const ConnectionSettings& owner, const std::string& login
 bool reset_password(const ConnectionSettings& owner, const std::string& login,
                     const std::string& password_hash);
 
+/// Firmware signed by this key (Ed25519, 64 hexadecimal digits) may be offered from now on. The
+/// same name again replaces its key.
+void trust_firmware_key(const ConnectionSettings& owner, const std::string& name,
+                        const std::string& public_key_hex, topics::Instant now);
+/// False: there was none of this name. What was added before stays.
+bool distrust_firmware_key(const ConnectionSettings& owner, const std::string& name);
+
 }  // namespace klyuchnik::db

@@ -1,5 +1,13 @@
--- $1 person_ids  $2 key_ids
-delete from keys.rights r
-using unnest($1::bigint[], $2::bigint[]) as n (person_id, key_id)
-where r.person_id = n.person_id and r.key_id = n.key_id
-returning r.person_id, r.key_id
+-- $1 person_ids  $2 key_ids  $3 ended_at  $4 ended_by
+-- What ends is kept: a key that was taken offline is judged by what was known at that time.
+with gone as (
+    delete from keys.rights r
+    using unnest($1::bigint[], $2::bigint[]) as n (person_id, key_id)
+    where r.person_id = n.person_id and r.key_id = n.key_id
+    returning r.person_id, r.key_id, r.granted_at
+)
+insert into keys.rights_ended (person_id, key_id, granted_at, ended_at, ended_by)
+select person_id, key_id, granted_at, greatest($3::timestamptz, granted_at), $4
+from gone
+on conflict (person_id, key_id, granted_at, ended_at) do update set ended_by = excluded.ended_by
+returning person_id, key_id, granted_at, ended_at

@@ -1,7 +1,13 @@
 -- $1 device_ids
--- A device whose cursor another handler holds is left out: its batch is repeated by the device.
-select device_id, cn, epoch, acked, recent_first, recent_digests, boot, booted_at, skipped, born_ms
-from runtime.cursors
-where device_id = any ($1::text[])
-order by device_id
-for update skip locked
+-- A device whose cursor another handler holds is left out: its batch is repeated by the device. One that is revoked
+-- is left out too: nothing is taken from it.
+select c.device_id, c.cn, c.epoch, c.acked, c.recent_first, c.recent_digests, c.boot, c.booted_at, c.skipped,
+       c.born_ms, c.generation, c.born_hi, c.clock_error_s, c.packet_bytes_max, c.rights_held,
+       d.generation as identity, d.active, d.lease_s, coalesce(w.rights_version, 0) as rights_wanted,
+       w.firmware as firmware_wanted
+from runtime.cursors c
+join devices.known_devices d using (device_id)
+left join runtime.wanted w using (device_id)
+where c.device_id = any ($1::text[]) and d.active
+order by c.device_id
+for update of c skip locked

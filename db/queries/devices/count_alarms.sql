@@ -1,0 +1,1 @@
+select count(*) as unresolved from runtime.alarms where state <> 'resolved'

@@ -1,0 +1,2 @@
+-- $1 device_id
+delete from devices.claims where device_id = $1

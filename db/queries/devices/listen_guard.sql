@@ -1,0 +1,2 @@
+-- Who may connect to the broker has changed.
+listen kl_guard

@@ -1,0 +1,2 @@
+-- As it was last counted.
+select devices from devices.fleet where only_row
