@@ -18,11 +18,15 @@
 #include "db/access/setup.hpp"
 #include "handlers/accounts/domain.hpp"
 #include "handlers/devices/domain.hpp"
+#include "handlers/devices/guard_feeder.hpp"
 #include "handlers/keys/domain.hpp"
+#include "handlers/runtime/dispatcher.hpp"
 #include "handlers/runtime/domain_loop.hpp"
 #include "handlers/runtime/housekeeper.hpp"
 #include "handlers/runtime/intake.hpp"
+#include "handlers/runtime/reaction.hpp"
 #include "handlers/runtime/relay.hpp"
+#include "handlers/runtime/timed_work.hpp"
 #include "process/clock.hpp"
 #include "process/crash_point.hpp"
 #include "process/log.hpp"
@@ -50,6 +54,8 @@ struct Options {
     handlers::Retention retention;
     std::string login = "admin";
     std::string passfiles = ".";
+    std::string key_name = "site";
+    std::string key_file;
 };
 
 struct DomainFactory {
@@ -61,6 +67,9 @@ constexpr std::array kDomains{
     DomainFactory{"devices", handlers::devices::make_domain},
     DomainFactory{"keys", handlers::keys::make_domain},
 };
+
+/// Processes that serve this domain send commands and tell the broker's guard who may connect.
+constexpr std::string_view kDispatching = "devices";
 
 db::ConnectionSettings as_role(const Options& options, const std::string& role) {
     return {options.database, role, kProgram, true};
@@ -147,6 +156,51 @@ int reset_password(const Options& options) {
     return 0;
 }
 
+/// The 32 bytes of an Ed25519 key, as hexadecimal digits, from the PEM that openssl writes: the DER
+/// behind the base64 ends with them.
+std::optional<std::string> public_key_hex(const std::string& pem) {
+    std::string base64;
+    std::istringstream lines{pem};
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with("-----")) base64 += line;
+    }
+    constexpr std::size_t kDerBytes = 44;
+    std::array<unsigned char, kDerBytes> der{};
+    std::size_t size = 0;
+    if (sodium_base642bin(der.data(), der.size(), base64.data(), base64.size(), " \r\n", &size,
+                          nullptr, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+        size != der.size()) {
+        return std::nullopt;
+    }
+    std::array<char, 65> hex{};
+    sodium_bin2hex(hex.data(), hex.size(), der.data() + kDerBytes - 32, 32);
+    return std::string{hex.data()};
+}
+
+int trust_firmware_key(const Options& options) {
+    std::ifstream file{options.key_file};
+    const std::string pem{std::istreambuf_iterator<char>{file}, {}};
+    const auto key = public_key_hex(pem);
+    if (!key) {
+        std::cerr << "--key-file: expected the PEM of an Ed25519 public key, as written by "
+                     "`openssl pkey -pubout`, in \""
+                  << options.key_file << "\"\n";
+        return 2;
+    }
+    db::trust_firmware_key(as_owner(options), options.key_name, *key, process::SystemClock{}.now());
+    std::cerr << "firmware signed by \"" << options.key_name << "\" may be offered now\n";
+    return 0;
+}
+
+int distrust_firmware_key(const Options& options) {
+    if (!db::distrust_firmware_key(as_owner(options), options.key_name)) {
+        std::cerr << "there is no key \"" << options.key_name << "\"\n";
+        return 1;
+    }
+    std::cerr << "nothing more that \"" << options.key_name << "\" signs may be added\n";
+    return 0;
+}
+
 int serve(const Options& options) {
     process::announce_crash_points();
     process::Metrics metrics;
@@ -175,12 +229,30 @@ int serve(const Options& options) {
     db::ConnectionSettings sweeping = as_role(options, "kl_relay");
     sweeping.by_key = false;  // It looks for what is old, not for what has a key.
     handlers::Housekeeper housekeeper{sweeping, options.retention, clock, metrics};
+    handlers::TimedWork timed{as_role(options, "kl_" + options.domains.front()), clock, metrics};
+    handlers::Reactions reactions{as_role(options, "kl_" + options.domains.front()), clock, metrics};
+    std::unique_ptr<handlers::Dispatcher> dispatcher;
+    std::unique_ptr<handlers::devices::GuardFeeder> feeder;
+    for (const std::string& name : options.domains) {
+        const auto found = std::ranges::find(kDomains, name, &DomainFactory::name);
+        timed.add(found->make(), as_role(options, "kl_" + name));
+        reactions.add(found->make(), as_role(options, "kl_" + name));
+        if (name != kDispatching) continue;
+        dispatcher =
+            std::make_unique<handlers::Dispatcher>(as_role(options, "kl_" + name), clock, metrics);
+        feeder = std::make_unique<handlers::devices::GuardFeeder>(as_role(options, "kl_" + name),
+                                                                  clock, metrics);
+    }
     for (const auto& loop : loops) intake.add(*loop);
     for (const auto& loop : loops) loop->start(intake);
+    if (feeder) feeder->start(intake);
     intake.start(topics::presence_topic("handlers", options.mqtt.user),
                  topics::unix_seconds(clock.now()));
     relay.start(intake);
     housekeeper.start();
+    timed.start(intake);
+    reactions.start(intake);
+    if (dispatcher) dispatcher->start(intake);
     process::log::info("serving {} domains", loops.size());
 
     while (!process::Shutdown::wait_for(std::chrono::hours{1})) {
@@ -188,6 +260,10 @@ int serve(const Options& options) {
     process::log::info("leaving: taking nothing more, finishing what is here");
     intake.stop_taking();
     for (const auto& loop : loops) loop->stop();
+    if (dispatcher) dispatcher->stop();
+    if (feeder) feeder->stop();
+    reactions.stop();
+    timed.stop();
     housekeeper.stop();
     relay.stop();
     intake.leave();
@@ -200,6 +276,8 @@ int run(const Options& options, const std::string& chosen) {
     if (chosen == "roles") return write_role_passwords(options);
     if (chosen == "add-administrator") return add_administrator(options);
     if (chosen == "reset-password") return reset_password(options);
+    if (chosen == "trust-firmware-key") return trust_firmware_key(options);
+    if (chosen == "distrust-firmware-key") return distrust_firmware_key(options);
     for (const std::string& name : options.domains) {
         if (std::ranges::find(kDomains, name, &DomainFactory::name) == kDomains.end()) {
             std::cerr << "--domains: there is no domain \"" << name << "\"\n";
@@ -247,6 +325,13 @@ int main(int argc, char** argv) {
     process::Settings& reset = settings.subcommand(
         "reset-password", "give an account a new password, print it, end its sessions");
     reset.text("login", options.login, "name to sign in with");
+    process::Settings& trust = settings.subcommand(
+        "trust-firmware-key", "firmware signed by this Ed25519 key may be offered to devices");
+    trust.text("name", options.key_name, "name of the key");
+    trust.text("key-file", options.key_file, "PEM of the public key");
+    process::Settings& distrust =
+        settings.subcommand("distrust-firmware-key", "what this key signs is not taken any more");
+    distrust.text("name", options.key_name, "name of the key");
     settings.subcommand("catalogue", "print every kind of message with fields, units and limits");
     if (const auto exit_code = settings.parse(argc, argv)) return *exit_code;
     if (settings.chosen() == "catalogue") {

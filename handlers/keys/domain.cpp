@@ -1,6 +1,7 @@
 #include "handlers/keys/domain.hpp"
 
 #include "handlers/keys/commands.hpp"
+#include "handlers/keys/make_rights_documents.hpp"
 
 namespace klyuchnik::handlers::keys {
 
@@ -45,7 +46,8 @@ class KeysDomain final : public Domain {
 
     Filters filters(const std::string& share) const override {
         return {{shared_device_filter(share, kName, kClass, Level::facts),
-                 shared_device_filter(share, kName, kClass, Level::request)},
+                 shared_device_filter(share, kName, kClass, Level::request),
+                 shared_device_filter(share, kName, kClass, Level::chunk_up)},
                 {shared_ask_filter(share, kName)}};
     }
 
@@ -53,7 +55,8 @@ class KeysDomain final : public Domain {
         if (const auto* ask = std::get_if<AskTopic>(&topic)) return ask->domain == kName;
         const auto* device = std::get_if<DeviceTopic>(&topic);
         return device && device->device.cls() == kClass &&
-               (device->level == Level::facts || device->level == Level::request);
+               (device->level == Level::facts || device->level == Level::request ||
+                device->level == Level::chunk_up);
     }
 
     void apply(Work& work, db::Tx& tx) override {
@@ -70,6 +73,9 @@ class KeysDomain final : public Domain {
     void answer(std::span<RequestItem> requests, Instant, db::Tx& tx) override {
         answer_key_requests(requests, tx);
     }
+
+    std::vector<TimedTask> timed() override { return {look_at_all_cabinets()}; }
+    std::vector<Reaction> reactions() override { return {make_rights_documents()}; }
 };
 
 }  // namespace

@@ -25,8 +25,12 @@ void key_taken(FactItem& item, const KeyTaken& fact, KeysRows& rows, Work& work)
     }
     const db::Loan* open = rows.open_loan(key->id);
     const auto holder = open ? open->person : std::nullopt;
-    const Taken taken = judge_taken(
-        {fact.card.has_value(), person, person && rows.has_right(person->id, key->id)}, open);
+    const auto ended =
+        person ? rows.ended_right(person->id, key->id, item.occurred) : std::nullopt;
+    const Taken taken =
+        judge_taken({fact.card.has_value(), person, person && rows.has_right(person->id, key->id),
+                     had_right(ended, item.occurred, item.time_source)},
+                    open);
 
     item.outcome = db::Outcome::applied;
     std::optional<PersonId> taker = person ? std::optional{person->id} : std::nullopt;
@@ -58,6 +62,9 @@ void key_taken(FactItem& item, const KeyTaken& fact, KeysRows& rows, Work& work)
         conflict.holder = holder;
         conflict.loan = loan;
         conflict.why = *taken.conflict;
+        const bool not_allowed = taken.conflict == db::ConflictWhy::taken_without_right ||
+                                 taken.conflict == db::ConflictWhy::taken_by_inactive_person;
+        if (ended && not_allowed) conflict.right_ended = ended->ended;
         note_conflict(item, std::move(conflict), rows, work);
     }
 }

@@ -64,6 +64,8 @@ struct Wanted {
         }
     }
     void want(const StateItem&) {}
+    void want(const HeartbeatItem&) {}
+    void want(const GuardItem&) {}
 };
 
 template <class T>
@@ -116,6 +118,21 @@ KeysRows::KeysRows(db::Tx& tx, const Work& work, Instant now) : tx_{tx}, now_{no
         }
     }
     for (const db::Right& right : db::find_rights(tx, listed(pairs))) rights_.insert(right);
+    std::vector<db::RightAt> past;
+    for (const Item& item : work.items) {
+        const auto* fact = std::get_if<FactItem>(&item);
+        const auto* taken = fact ? std::get_if<KeyTaken>(&fact->fact.body) : nullptr;
+        if (!taken) continue;
+        const auto holder = person(taken->card);
+        const db::Key* found =
+            key(KeySeen{taken->tag, taken->key, taken->slot}, fact->number.device);
+        if (!holder || !found || (holder->active && has_right(holder->id, found->id))) continue;
+        past.push_back({{holder->id, found->id}, fact->occurred});
+    }
+    const auto ended = db::find_ended_rights(tx, past);
+    for (std::size_t i = 0; i < past.size(); ++i) {
+        if (ended[i]) ended_rights_[{past[i].right, past[i].at}] = *ended[i];
+    }
 }
 
 std::optional<db::Person> KeysRows::person(const std::optional<CardSerial>& card) const {
@@ -163,6 +180,22 @@ const db::Key* KeysRows::key(KeyId id) const {
 
 bool KeysRows::has_right(PersonId person, KeyId key) const {
     return rights_.contains({person, key});
+}
+
+std::optional<db::EndedRight> KeysRows::ended_right(PersonId person, KeyId key, Instant at) const {
+    const db::Right right{person, key};
+    if (const auto here = ended_here_.find(right);
+        here != ended_here_.end() && here->second.granted <= at) {
+        return here->second;
+    }
+    const auto found = ended_rights_.find({right, at});
+    if (found == ended_rights_.end()) return std::nullopt;
+    return found->second;
+}
+
+void KeysRows::take_right(const db::EndedRight& ended) {
+    rights_.erase(ended.right);
+    ended_here_[ended.right] = ended;
 }
 
 const db::Loan* KeysRows::open_loan(KeyId key) const {

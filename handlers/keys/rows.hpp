@@ -23,7 +23,8 @@ struct KeySeen {
 /// once after the last: later messages of the batch see what earlier ones did.
 class KeysRows {
  public:
-    /// Reads what the batch concerns and locks its keys, in four statements.
+    /// Reads what the batch concerns and locks its keys, in four statements; in one more where
+    /// somebody took a key to which they have no right now.
     KeysRows(db::Tx& tx, const Work& work, topics::Instant now);
 
     std::optional<db::Person> person(const std::optional<topics::CardSerial>& card) const;
@@ -34,6 +35,10 @@ class KeysRows {
     /// A key that was added in this batch.
     void learn(db::Key key);
     bool has_right(topics::PersonId person, topics::KeyId key) const;
+    /// The right that the person was last given to the key before a fact's time, where it has ended
+    /// by now.
+    std::optional<db::EndedRight> ended_right(topics::PersonId person, topics::KeyId key,
+                                              topics::Instant at) const;
     /// The open loan of a key; null when it is in. Valid until the next change.
     const db::Loan* open_loan(topics::KeyId key) const;
 
@@ -45,7 +50,7 @@ class KeysRows {
                std::optional<topics::PersonId> by);
     void add_conflict(db::Conflict conflict) { conflicts_.push_back(std::move(conflict)); }
     void give_right(db::Right right) { rights_.insert(right); }
-    void take_right(db::Right right) { rights_.erase(right); }
+    void take_right(const db::EndedRight& ended);
 
     /// Writes what changed; a loan that opened and closed here is written once.
     void store(db::Tx& tx);
@@ -67,6 +72,8 @@ class KeysRows {
     std::map<topics::TagId, topics::KeyId> by_tag_;
     std::map<std::pair<topics::DeviceId, topics::Slot>, topics::KeyId> by_home_;
     std::set<db::Right> rights_;
+    std::map<std::pair<db::Right, topics::Instant>, db::EndedRight> ended_rights_;  ///< By a fact's time.
+    std::map<db::Right, db::EndedRight> ended_here_;  ///< In this very batch.
     std::map<topics::KeyId, Touched> open_;  ///< Keys that are out.
     std::vector<Touched> ended_;
     std::vector<db::Conflict> conflicts_;

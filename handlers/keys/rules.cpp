@@ -39,6 +39,12 @@ std::optional<Refusal> why_not_return(const std::optional<db::Person>& person, c
     return std::nullopt;
 }
 
+bool had_right(const std::optional<db::EndedRight>& ended, topics::Instant occurred,
+               db::TimeSource source) {
+    return ended && source != db::TimeSource::received && ended->granted <= occurred &&
+           occurred < ended->ended;
+}
+
 Taken judge_taken(const Taker& taker, const db::Loan* open_loan) {
     Taken taken;
     if (open_loan) {
@@ -66,6 +72,9 @@ Taken judge_taken(const Taker& taker, const db::Loan* open_loan) {
         taken.conflict = ConflictWhy::taken_without_card;
     } else if (!taker.person) {
         taken.conflict = ConflictWhy::taken_by_unknown_card;
+    } else if (taker.had_right) {
+        // Offline it is told later: what has ended since then does not make it wrong.
+        return taken;
     } else if (!taker.person->active) {
         taken.conflict = ConflictWhy::taken_by_inactive_person;
     } else if (!taker.has_right) {

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "db/access/keys_store.hpp"
+#include "db/access/runtime_store.hpp"
 #include "topics/refusal.hpp"
 
 /// Who may take a key, and what a fact means for its loan. Pure: no clock, database, MQTT or JSON.
@@ -33,7 +34,12 @@ struct Taker {
     bool card_presented = false;
     std::optional<db::Person> person;  ///< Absent with a card: the card is unknown.
     bool has_right = false;
+    bool had_right = false;  ///< At the time of the fact, though not any more.
 };
+/// Whether a right counted at the time of a fact. By a clock that nobody trusts it can not be told,
+/// and it is taken for ended.
+bool had_right(const std::optional<db::EndedRight>& ended, topics::Instant occurred,
+               db::TimeSource source);
 /// A fact is never refused: it always opens or confirms a loan, and what was wrong with it is said
 /// beside.
 Taken judge_taken(const Taker& taker, const db::Loan* open_loan);

@@ -2,6 +2,7 @@
 //
 //   in      ask keys.set_rights          refusable, expires; all or nothing
 //   writes  keys.rights                  only the differences
+//           keys.rights_ended
 //   event   keys.right_granted and keys.right_revoked, one for each difference
 //   answer  {person} | unknown_person | unknown_key
 
@@ -36,9 +37,9 @@ AskOutcome set_rights(const AskItem& item, const SetRights& ask, KeysRows& rows,
         rows.give_right(right);
         log(right, "right_granted");
     }
-    for (const db::Right& right : db::remove_rights(tx, remove)) {
-        rows.take_right(right);
-        log(right, "right_revoked");
+    for (const db::EndedRight& ended : db::remove_rights(tx, remove, work.now, item.source)) {
+        rows.take_right(ended);
+        log(ended.right, "right_revoked");
     }
     AskResult result;
     result.person = ask.person;

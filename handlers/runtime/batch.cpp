@@ -1,6 +1,9 @@
 #include "handlers/runtime/batch.hpp"
 
-#include "db/access/log_store.hpp"
+#include <iterator>
+
+#include "handlers/runtime/alarms.hpp"
+#include "handlers/runtime/document_answers.hpp"
 #include "handlers/runtime/inbox_stage.hpp"
 #include "handlers/runtime/journal_stage.hpp"
 #include "process/crash_point.hpp"
@@ -32,8 +35,7 @@ bool answered_here(RequestItem& item, Instant now) {
         item.answer.now_s = unix_seconds(now);
         return true;
     }
-    if (std::holds_alternative<UnknownRequest>(item.request.body) ||
-        std::holds_alternative<DocumentGet>(item.request.body)) {
+    if (std::holds_alternative<UnknownRequest>(item.request.body)) {
         refuse(item.answer, {Code::not_served, ""});
         return true;
     }
@@ -42,14 +44,18 @@ bool answered_here(RequestItem& item, Instant now) {
 
 void answer_requests(std::vector<RequestItem>& requests, Domain& domain, Instant now, db::Tx& tx,
                      std::vector<Outgoing>& out) {
+    std::vector<RequestItem> for_documents;
     std::vector<RequestItem> for_domain;
     for (RequestItem& item : requests) {
         if (answered_here(item, now)) {
             out.push_back({device_topic(item.device, Level::answer), encode(item.answer)});
+        } else if (is_document_request(item.request.body)) {
+            for_documents.push_back(std::move(item));
         } else {
             for_domain.push_back(std::move(item));
         }
     }
+    for (Outgoing& one : answer_documents(for_documents, tx)) out.push_back(std::move(one));
     if (for_domain.empty()) return;
     domain.answer(for_domain, now, tx);
     for (const RequestItem& item : for_domain) {
@@ -62,6 +68,7 @@ void answer_requests(std::vector<RequestItem>& requests, Domain& domain, Instant
 Batch::Batch(Domain& domain, const process::Clock& clock, process::Metrics& metrics)
     : domain_{domain},
       clock_{clock},
+      metrics_{metrics},
       applied_{counter(metrics, domain, "facts_applied", "Facts committed for the first time")},
       skipped_{counter(metrics, domain, "facts_skipped", "Facts that came again")},
       left_{counter(metrics, domain, "batches_left",
@@ -74,6 +81,13 @@ Batch::Batch(Domain& domain, const process::Clock& clock, process::Metrics& metr
       asks_done_{counter(metrics, domain, "asks_done", "Asks done")},
       asks_refused_{counter(metrics, domain, "asks_refused", "Asks refused")},
       asks_repeated_{counter(metrics, domain, "asks_repeated", "Asks that came again")},
+      chunks_{counter(metrics, domain, "chunks", "Chunks from devices that were of use")},
+      chunks_dropped_{counter(metrics, domain, "chunks_dropped",
+                              "Chunks of nothing that is being fetched, or of impossible length")},
+      documents_received_{
+          counter(metrics, domain, "documents_received", "Documents fetched from devices")},
+      documents_failed_{counter(metrics, domain, "documents_failed",
+                                "Documents given up because their hash was wrong")},
       requests_{counter(metrics, domain, "requests", "Device requests answered")},
       sizes_{metrics.histogram("klyuchnik_batch_messages", "Messages per transaction",
                                process::kBatchBuckets, {{"domain", std::string{domain.name()}}})} {}
@@ -102,7 +116,11 @@ std::vector<Outgoing> Batch::apply(std::span<const Message> messages, db::Connec
     Work work;
     work.now = clock_.now();
     db::Tx tx{connection};
-    JournalStage journal{tx, messages, work.now};
+    if (work.now - fleet_read_ >= kFleetEvery) {
+        pacing_.fleet = db::fleet_size(tx);
+        fleet_read_ = work.now;
+    }
+    JournalStage journal{tx, messages, work.now, pacing_};
     InboxStage inbox{tx, messages, work.now};
     for (const Message& message : messages) {
         if (std::holds_alternative<AskMessage>(message.body)) {
@@ -115,10 +133,12 @@ std::vector<Outgoing> Batch::apply(std::span<const Message> messages, db::Connec
     process::crash_point("in_batch");
     journal.store(tx, work, domain_.name());
     inbox.store(tx, work, domain_.name(), out);
-    db::add_events(tx, work.events);
+    store_alarms_and_events(tx, work);
     answer_requests(requests, domain_, work.now, tx, out);
     process::crash_point("before_commit");
     tx.commit();
+    out.insert(out.end(), std::make_move_iterator(work.out.begin()),
+               std::make_move_iterator(work.out.end()));
     process::crash_point("after_commit_before_answer");
 
     applied_.inc(static_cast<double>(journal.counts().applied));
@@ -130,6 +150,12 @@ std::vector<Outgoing> Batch::apply(std::span<const Message> messages, db::Connec
     asks_done_.inc(static_cast<double>(inbox.counts().answered));
     asks_refused_.inc(static_cast<double>(inbox.counts().refused));
     asks_repeated_.inc(static_cast<double>(inbox.counts().repeated));
+    count_ended(journal.commands().ended(), metrics_);
+    const DocumentStage::Counts& documents = journal.documents().counts();
+    chunks_.inc(static_cast<double>(documents.chunks));
+    chunks_dropped_.inc(static_cast<double>(documents.dropped));
+    documents_received_.inc(static_cast<double>(documents.received));
+    documents_failed_.inc(static_cast<double>(documents.failed));
     if (set_aside) set_aside_.inc();
     return out;
 }

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "db/access/connection.hpp"
+#include "handlers/runtime/journal_stage.hpp"
 #include "handlers/runtime/message.hpp"
 #include "handlers/runtime/work.hpp"
 #include "process/clock.hpp"
@@ -30,12 +32,22 @@ class Batch {
     std::vector<Outgoing> apply(std::span<const Message> messages, db::Connection& connection,
                                 const std::string* set_aside = nullptr);
 
+    /// How many messages wait behind the next one to be applied: births are put off when they are
+    /// many.
+    void set_backlog(std::size_t messages) { pacing_.backlog = messages; }
+
+    /// The size of the fleet, which acks depend on, is read anew so often.
+    static constexpr std::chrono::seconds kFleetEvery{60};
+
  private:
     std::vector<Outgoing> answer_only(std::vector<RequestItem> requests,
                                       db::Connection& connection);
 
     Domain& domain_;
     const process::Clock& clock_;
+    Pacing pacing_;
+    topics::Instant fleet_read_{};
+    process::Metrics& metrics_;
     process::Counter& applied_;
     process::Counter& skipped_;
     process::Counter& left_;
@@ -46,6 +58,10 @@ class Batch {
     process::Counter& asks_done_;
     process::Counter& asks_refused_;
     process::Counter& asks_repeated_;
+    process::Counter& chunks_;
+    process::Counter& chunks_dropped_;
+    process::Counter& documents_received_;
+    process::Counter& documents_failed_;
     process::Counter& requests_;
     process::Histogram& sizes_;
 };

@@ -120,6 +120,7 @@ std::vector<Message> DomainLoop::read(std::vector<Incoming>& arrived, Intake& in
 void DomainLoop::work_on(std::vector<Incoming>& arrived, Intake& intake) {
     const auto begun = std::chrono::steady_clock::now();
     const std::vector<Message> messages = read(arrived, intake);
+    batch_.set_backlog(queue_.size());
     if (database_away_) {
         refuse_asks(messages, intake);
     } else if (!messages.empty()) {

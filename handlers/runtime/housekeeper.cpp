@@ -4,7 +4,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "db/access/alarms_store.hpp"
+#include "db/access/commands_store.hpp"
+#include "db/access/documents_store.hpp"
 #include "db/access/fault.hpp"
+#include "db/access/keys_store.hpp"
 #include "db/access/runtime_store.hpp"
 #include "process/log.hpp"
 #include "topics/limits.hpp"
@@ -16,6 +20,16 @@ using namespace std::chrono_literals;
 namespace {
 constexpr std::chrono::hours kEpochsKept{180 * 24};
 constexpr std::chrono::hours kDeadSessionsKept{24};
+/// Parts of uploads that never became whole, and content that nothing refers to.
+constexpr std::chrono::hours kBlobsKept{24};
+constexpr std::chrono::hours kUploadsKept{30 * 24};
+/// Longer than any device keeps its journal while it is away.
+constexpr std::chrono::hours kRightsEndedKept{400 * 24};
+/// Those below; the other rows of runtime.chores are the domains' own (TimedWork).
+const std::vector<std::string> kChores{
+    "make_partitions", "forget_inbox",    "forget_facts",  "forget_dead_letters",
+    "forget_device_conflicts", "forget_epochs", "forget_sessions", "forget_commands",
+    "forget_alarms", "forget_blob_parts", "forget_blobs", "forget_uploads", "forget_rights_ended"};
 }  // namespace
 
 Housekeeper::Housekeeper(db::ConnectionSettings database, Retention retention,
@@ -58,7 +72,7 @@ void Housekeeper::work() {
     std::vector<std::string> due;
     {
         db::Tx tx{connection_};
-        due = db::claim_chores(tx, now);
+        due = db::claim_chores(tx, now, kChores);
         tx.commit();
     }
     for (const std::string& name : due) do_chore(name, now);
@@ -95,6 +109,20 @@ std::size_t Housekeeper::do_once(db::Tx& tx, const std::string& name, topics::In
         rows = db::forget_epochs(tx, now - kEpochsKept, kRowsPerStatement);
     } else if (name == "forget_sessions") {
         rows = db::forget_sessions(tx, now - kDeadSessionsKept, kRowsPerStatement);
+    } else if (name == "forget_commands") {
+        rows = db::forget_commands(tx, now - std::chrono::days{retention_.facts_days},
+                                   kRowsPerStatement);
+    } else if (name == "forget_alarms") {
+        rows = db::forget_alarms(tx, now - std::chrono::days{retention_.facts_days},
+                                 kRowsPerStatement);
+    } else if (name == "forget_blob_parts") {
+        rows = db::forget_blob_parts(tx, now - kBlobsKept, kRowsPerStatement);
+    } else if (name == "forget_blobs") {
+        rows = db::forget_blobs(tx, now - kBlobsKept, kRowsPerStatement);
+    } else if (name == "forget_uploads") {
+        rows = db::forget_uploads(tx, now - kUploadsKept, kRowsPerStatement);
+    } else if (name == "forget_rights_ended") {
+        rows = db::forget_rights_ended(tx, now - kRightsEndedKept, kRowsPerStatement);
     }
     return rows;
 }

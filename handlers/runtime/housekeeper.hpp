@@ -10,7 +10,9 @@ namespace klyuchnik::handlers {
 
 /// How long what may be forgotten is kept.
 struct Retention {
-    std::int64_t facts_days = 90;  ///< Facts, and what was set aside, hold card numbers and names.
+    /// Facts and what was set aside, since they hold card numbers and names; ended commands and
+    /// resolved alarms.
+    std::int64_t facts_days = 90;
 };
 
 /// Does the regular work that keeps tables bounded: makes partitions ahead, forgets old answers,

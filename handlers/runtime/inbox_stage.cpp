@@ -4,6 +4,7 @@
 #include <charconv>
 #include <set>
 
+#include "handlers/runtime/letters.hpp"
 #include "topics/codec.hpp"
 
 namespace klyuchnik::handlers {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::string_view kAccountPrefix = "account:";
 constexpr std::string_view kTrustedNetwork = "trusted-network";
+constexpr std::string_view kClaim = "claim";
 
 db::AskKey key_of(const Ask& ask) {
     return {ask.by.account, ask.id};
@@ -31,17 +33,12 @@ Outgoing reused(const Ask& ask, const AskTopic& topic) {
     return to(topic, ask_answer(ask.id, Refusal{Code::reused_id, ""}));
 }
 
-}  // namespace
-
-InboxStage::InboxStage(db::Tx& tx, std::span<const Message> messages, Instant now) : now_{now} {
-    std::set<db::AskKey> keys;
+/// Who asks, by the two tables in which they may be found.
+struct Callers {
     std::set<std::int64_t> accounts;
     std::set<std::string> devices;
-    for (const Message& message : messages) {
-        const auto* asked = std::get_if<AskMessage>(&message.body);
-        if (!asked) continue;
-        keys.insert(key_of(asked->ask));
-        const std::string& account = asked->ask.by.account;
+
+    void add(const std::string& account) {
         if (account.starts_with(kAccountPrefix)) {
             std::int64_t number = 0;
             const char* const end = account.data() + account.size();
@@ -52,17 +49,44 @@ InboxStage::InboxStage(db::Tx& tx, std::span<const Message> messages, Instant no
             devices.insert(account);
         }
     }
+    std::map<std::string, std::string> roles(db::Tx& tx) const {
+        const std::vector<std::int64_t> account_list{accounts.begin(), accounts.end()};
+        const std::vector<std::string> device_list{devices.begin(), devices.end()};
+        std::map<std::string, std::string> found;
+        for (const db::CallerRole& caller : db::find_callers(tx, account_list, device_list)) {
+            found[caller.account] = caller.role;
+        }
+        return found;
+    }
+};
+
+}  // namespace
+
+std::string role_of(db::Tx& tx, const Caller& by) {
+    if (by.account == kTrustedNetwork || by.account == kClaim) return by.account;
+    Callers callers;
+    callers.add(by.account);
+    const auto roles = callers.roles(tx);
+    const auto found = roles.find(by.account);
+    return found == roles.end() ? std::string{} : found->second;
+}
+
+InboxStage::InboxStage(db::Tx& tx, std::span<const Message> messages, Instant now) : now_{now} {
+    std::set<db::AskKey> keys;
+    Callers callers;
+    for (const Message& message : messages) {
+        const auto* asked = std::get_if<AskMessage>(&message.body);
+        if (!asked) continue;
+        keys.insert(key_of(asked->ask));
+        callers.add(asked->ask.by.account);
+    }
     const std::vector<db::AskKey> wanted{keys.begin(), keys.end()};
     for (db::KeptAnswer& kept : db::find_answers(tx, wanted)) kept_[kept.key] = kept;
-    const std::vector<std::int64_t> account_list{accounts.begin(), accounts.end()};
-    const std::vector<std::string> device_list{devices.begin(), devices.end()};
-    for (const db::CallerRole& caller : db::find_callers(tx, account_list, device_list)) {
-        roles_[caller.account] = caller.role;
-    }
+    roles_ = callers.roles(tx);
 }
 
 std::string InboxStage::role_of(const Caller& by) const {
-    if (by.account == kTrustedNetwork) return std::string{kTrustedNetwork};
+    if (by.account == kTrustedNetwork || by.account == kClaim) return by.account;
     const auto found = roles_.find(by.account);
     return found == roles_.end() ? std::string{} : found->second;
 }
@@ -92,6 +116,7 @@ void InboxStage::place(const Message& message, const std::string* set_aside, Wor
     if (set_aside) {
         letters_.push_back(
             {"", source_of(ask), topic.domain + "." + topic.name, encode(ask), *set_aside});
+        raise_dead_letter(work, topic.domain, source_of(ask));
         keep(ask, topic, Refusal{Code::set_aside, ""}, out);
         return;
     }

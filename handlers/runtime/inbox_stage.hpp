@@ -10,6 +10,10 @@
 
 namespace klyuchnik::handlers {
 
+/// The role of whoever asks, looked up now: "admin", "device", "trusted-network"; empty for nobody
+/// that is known. One statement.
+std::string role_of(db::Tx& tx, const topics::Caller& by);
+
 /// The part of a transaction that concerns asks: finds what was answered before, looks up who asks,
 /// refuses what came too late, and at the end keeps and sends the answers. Lives as long as one
 /// transaction.

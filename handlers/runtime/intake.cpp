@@ -15,7 +15,10 @@ Intake::Intake(process::MqttSettings mqtt, std::string share, process::Metrics& 
       session_{std::make_unique<process::MqttSession>(
           std::move(mqtt),
           [this](process::MqttMessage&& message) { on_message(std::move(message)); },
-          [](bool connected) { process::log::info("broker {}", connected ? "connected" : "lost"); },
+          [this](bool connected) {
+              if (connected) connections_.fetch_add(1, std::memory_order_relaxed);
+              process::log::info("broker {}", connected ? "connected" : "lost");
+          },
           metrics)} {}
 
 Intake::~Intake() = default;
@@ -34,6 +37,9 @@ void Intake::start(const std::string& presence_topic, std::int64_t now_s) {
 
 void Intake::on_message(process::MqttMessage&& message) {
     const topics::ParsedTopic topic = topics::parse_topic(message.topic);
+    if (hear_guard_ && std::holds_alternative<topics::GuardTopic>(topic)) {
+        hear_guard_({message.topic, message.payload, message.retained});
+    }
     for (const Entry& entry : entries_) {
         if (entry.loop->domain().owns(topic)) {
             Incoming incoming{std::move(message.topic), std::move(message.payload),
@@ -94,6 +100,10 @@ void Intake::publish(const Outgoing& message) {
 
 bool Intake::try_publish(const std::string& topic, const std::string& payload) {
     return session_->publish(topic, payload, 0);
+}
+
+bool Intake::try_publish(const Outgoing& message, std::chrono::seconds expiry) {
+    return session_->publish(message.topic, message.payload, 1, false, expiry);
 }
 
 }  // namespace klyuchnik::handlers

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -24,6 +27,9 @@ class Intake {
     Intake(process::MqttSettings mqtt, std::string share, process::Metrics& metrics);
     ~Intake();
 
+    /// Before start(). `hear` gets what the broker's guard says, besides the loop that owns it, on
+    /// the network thread: it must only move bytes.
+    void hear_guards(std::function<void(const Incoming&)> hear) { hear_guard_ = std::move(hear); }
     /// Before start(). The loop must outlive the intake's stop().
     void add(DomainLoop& loop);
     void start(const std::string& presence_topic, std::int64_t now_s);
@@ -40,7 +46,11 @@ class Intake {
     void publish(const Outgoing& message);
     /// False: not now.
     bool try_publish(const std::string& topic, const std::string& payload);
+    /// QoS 1 where both sides can, and the broker forgets it after `expiry`. False: not now.
+    bool try_publish(const Outgoing& message, std::chrono::seconds expiry);
     bool connected() const { return session_->connected(); }
+    /// How often it has connected so far: another number, another session.
+    std::uint64_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
     static constexpr std::chrono::milliseconds kSubscribeWait{3000};
 
@@ -53,6 +63,8 @@ class Intake {
         bool paused = false;
     };
     std::string share_;
+    std::function<void(const Incoming&)> hear_guard_;
+    std::atomic<std::uint64_t> connections_ = 0;
     process::Counter& foreign_;
     process::Counter& unsent_;
     mutable std::mutex

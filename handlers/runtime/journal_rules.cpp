@@ -1,6 +1,7 @@
 #include "handlers/runtime/journal_rules.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "topics/limits.hpp"
@@ -20,6 +21,24 @@ bool differs(const db::Cursor& cursor, std::int64_t sequence, std::uint64_t dige
     return cursor.recent_digests[static_cast<std::size_t>(index)] != digest;
 }
 
+bool is_set(const DeviceTime& said) {
+    return said.utc_s && *said.utc_s >= limits::kTrustedTimeMin &&
+           *said.utc_s < limits::kTrustedTimeMax;
+}
+
+/// New hardware has the identity, and has not been heard yet.
+bool is_swapped(const db::Cursor& cursor) {
+    return cursor.generation < cursor.identity;
+}
+
+/// What the device has written so far, in the numbers of the epoch that it is going to use: with a
+/// new one it renumbers what it holds from 1.
+Sequence held_until(const Birth& birth, Epoch epoch) {
+    if (birth.epoch == epoch) return birth.hi;
+    const bool holds = birth.lo.value > 0 && birth.lo <= birth.hi;
+    return Sequence{holds ? birth.hi.value - birth.lo.value + 1 : 0};
+}
+
 /// From the first missing one to the one before the oldest that the device still holds.
 std::optional<LostRange> lost_before(const db::Cursor& cursor, Sequence oldest_held) {
     if (oldest_held.value <= cursor.acked.value + 1) return std::nullopt;
@@ -28,10 +47,14 @@ std::optional<LostRange> lost_before(const db::Cursor& cursor, Sequence oldest_h
 
 }  // namespace
 
+bool is_present(const db::Cursor& cursor, Connection cn) {
+    return cn == cursor.cn && cursor.epoch.value != 0 && !is_swapped(cursor);
+}
+
 Placement place_batch(const db::Cursor& cursor, const FactBatch& batch,
                       const std::map<Sequence, std::uint64_t>& stored) {
     Placement placement;
-    if (batch.cn != cursor.cn || cursor.epoch.value == 0) {
+    if (!is_present(cursor, batch.cn)) {
         placement.error = AckError::hello;
         return placement;
     }
@@ -67,6 +90,11 @@ BirthVerdict judge_birth(const db::Cursor& cursor, const Birth& birth, bool reta
                          std::optional<Epoch> issued, Instant now) {
     BirthVerdict verdict;
     verdict.cursor = cursor;
+    const bool swapped = is_swapped(cursor);
+    if (swapped && issued) {
+        verdict.stale = true;
+        return verdict;
+    }
     if (issued && birth.cn == cursor.cn) return verdict;
     if (retained) {
         (issued ? verdict.stale : verdict.greet) = true;
@@ -89,10 +117,12 @@ BirthVerdict judge_birth(const db::Cursor& cursor, const Birth& birth, bool reta
     after.boot = birth.boot;
     after.born_ms = birth.since_boot_ms;
     after.booted_at = now - std::chrono::milliseconds{birth.since_boot_ms};
+    after.generation = cursor.identity;
+    after.born_hi = held_until(birth, cursor.epoch);
     if (issued == cursor.epoch) return verdict;
 
     const bool same_journal = birth.epoch.value != 0 && birth.epoch == cursor.epoch;
-    if (!issued && same_journal && birth.hi >= cursor.acked) {
+    if (!issued && !swapped && same_journal && birth.hi >= cursor.acked) {
         const Sequence oldest = birth.lo.value == 0 ? Sequence{birth.hi.value + 1} : birth.lo;
         verdict.lost = lost_before(cursor, oldest);
         verdict.lost_epoch = cursor.epoch;
@@ -100,7 +130,9 @@ BirthVerdict judge_birth(const db::Cursor& cursor, const Birth& birth, bool reta
         return verdict;
     }
     verdict.new_epoch = true;
-    if (issued) {
+    if (swapped) {
+        verdict.why = "swapped";
+    } else if (issued) {
         verdict.why = "overtaken";
     } else if (same_journal) {
         verdict.why = "restored";
@@ -115,12 +147,14 @@ BirthVerdict judge_birth(const db::Cursor& cursor, const Birth& birth, bool reta
     after.acked.value = 0;
     after.recent_first.value = 0;
     after.recent_digests.clear();
+    after.born_hi = held_until(birth, after.epoch);
+    if (swapped) after.clock_error_s.reset();  // Another clock.
     return verdict;
 }
 
-FactTime time_of(const DeviceTime& said, const db::Cursor& cursor, Instant received) {
-    if (said.utc_s && *said.utc_s >= limits::kTrustedTimeMin &&
-        *said.utc_s < limits::kTrustedTimeMax) {
+FactTime time_of(const DeviceTime& said, const db::Cursor& cursor, Instant received,
+                 std::optional<std::int64_t> error) {
+    if (is_set(said) && !is_wrong(error)) {
         const Instant at = from_unix_seconds(*said.utc_s);
         if (at <= received + kClockAheadMax) return {at, db::TimeSource::device};
     }
@@ -130,6 +164,30 @@ FactTime time_of(const DeviceTime& said, const db::Cursor& cursor, Instant recei
         return {std::min(at, received), db::TimeSource::boot};
     }
     return {received, db::TimeSource::received};
+}
+
+std::optional<std::int64_t> clock_error(const DeviceTime& said, Sequence sequence,
+                                        const db::Cursor& cursor, Instant received) {
+    // A clock that was never set is absent, not wrong.
+    if (!is_set(said)) return std::nullopt;
+    const std::int64_t ahead = *said.utc_s - unix_seconds(received);
+    if (ahead > 0) return ahead;
+    if (sequence <= cursor.born_hi || !cursor.booted_at) return std::nullopt;
+    const Instant born = *cursor.booted_at + std::chrono::milliseconds{cursor.born_ms};
+    return std::min<std::int64_t>(*said.utc_s - unix_seconds(born), 0);
+}
+
+bool is_wrong(std::optional<std::int64_t> clock_error_s) {
+    return clock_error_s && std::abs(*clock_error_s) > db::kClockErrorMaxS;
+}
+
+std::int64_t reconnect_spread_s(std::int64_t fleet) {
+    return std::min(fleet / kReturnsPerSecond, kReconnectSpreadMaxS);
+}
+
+std::optional<std::int64_t> paced(std::size_t backlog, Connection cn) {
+    if (backlog <= kBirthsBacklogMax) return std::nullopt;
+    return kPacedWaitMinS + cn.value % (kPacedWaitMaxS - kPacedWaitMinS + 1);
 }
 
 }  // namespace klyuchnik::handlers

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "handlers/runtime/letters.hpp"
+#include "handlers/runtime/ack.hpp"
 #include "topics/codec.hpp"
 #include "topics/limits.hpp"
 
@@ -21,22 +23,42 @@ db::FactRow row_of(const FactItem& item) {
             item.fact.content,  item.first.epoch,  item.first.sequence};
 }
 
+/// Absent: nobody needs to wait.
+std::optional<std::int64_t> spread_of(const Pacing& pacing) {
+    const std::int64_t seconds = reconnect_spread_s(pacing.fleet);
+    if (seconds == 0) return std::nullopt;
+    return seconds;
+}
+
 /// Kinds that every class of device has and that the runtime itself applies.
 bool is_runtime_kind(const FactBody& body) {
     return std::holds_alternative<JournalOverrun>(body) ||
            std::holds_alternative<JournalBad>(body) ||
            std::holds_alternative<CommandAccepted>(body) ||
-           std::holds_alternative<CommandDone>(body) || std::holds_alternative<DocumentReady>(body);
+           std::holds_alternative<CommandDone>(body) ||
+           std::holds_alternative<DocumentReady>(body) ||
+           std::holds_alternative<FirmwareFailed>(body);
+}
+
+/// The connection of a birth that is not to be worked on now.
+std::optional<Connection> put_off_birth(const Message& message, std::size_t backlog) {
+    const auto* state = std::get_if<StateMessage>(&message.body);
+    const auto* birth = state ? std::get_if<Birth>(&state->state) : nullptr;
+    if (!birth || !paced(backlog, birth->cn)) return std::nullopt;
+    return birth->cn;
 }
 
 }  // namespace
 
-JournalStage::JournalStage(db::Tx& tx, std::span<const Message> messages, Instant now) : now_{now} {
+JournalStage::JournalStage(db::Tx& tx, std::span<const Message> messages, Instant now,
+                           Pacing pacing)
+    : now_{now}, pacing_{pacing} {
     std::set<DeviceId> moving;
     std::set<DeviceId> reading;
     std::vector<db::DeviceConnection> births;
     std::vector<db::FactNumber> old_numbers;
     for (const Message& message : messages) {
+        if (put_off_birth(message, pacing_.backlog)) continue;
         if (const auto* facts = std::get_if<FactsMessage>(&message.body)) {
             moving.insert(message.device);
             for (const Fact& fact : facts->batch.facts) {
@@ -49,8 +71,11 @@ JournalStage::JournalStage(db::Tx& tx, std::span<const Message> messages, Instan
                 moving.insert(message.device);
                 births.push_back({message.device, birth->cn});
             }
-        } else if (std::holds_alternative<HeartbeatMessage>(message.body)) {
+        } else if (std::holds_alternative<HeartbeatMessage>(message.body) ||
+                   std::holds_alternative<ChunkMessage>(message.body)) {
             reading.insert(message.device);
+        } else if (const auto* guard = std::get_if<GuardMessage>(&message.body)) {
+            if (guard->report.flood) reading.insert(message.device);
         }
     }
     const std::vector<DeviceId> to_lock{moving.begin(), moving.end()};
@@ -93,7 +118,23 @@ JournalStage::JournalStage(db::Tx& tx, std::span<const Message> messages, Instan
 
 void JournalStage::place(const Message& message, const std::string* set_aside, Work& work,
                          std::vector<Outgoing>& out) {
+    if (put_off(message, out)) return;
     const auto found = held_.find(message.device);
+    if (const auto* guard = std::get_if<GuardMessage>(&message.body)) {
+        if (set_aside) return;  // It says the same again before long.
+        if (guard->report.flood && found != held_.end()) {
+            slow_down(message.device, found->second.cursor.cn, kFloodWaitS, out);
+        }
+        work.items.push_back(GuardItem{guard->instance, guard->report});
+        return;
+    }
+    if (const auto* chunk = std::get_if<ChunkMessage>(&message.body)) {
+        // One that can not be stored is asked for again, and given up in the end.
+        const bool ours = found != held_.end() && found->second.cursor.active;
+        if (!ours || set_aside) return;
+        documents_.arrived(message.device, found->second.cursor.cn, chunk->chunk);
+        return;
+    }
     if (found == held_.end() ||
         (!found->second.locked && !std::holds_alternative<HeartbeatMessage>(message.body))) {
         if (const auto* state = std::get_if<StateMessage>(&message.body);
@@ -107,6 +148,7 @@ void JournalStage::place(const Message& message, const std::string* set_aside, W
     Held& held = found->second;
     if (set_aside && !std::holds_alternative<FactsMessage>(message.body)) {
         letters_.push_back({"", message.device.text(), "state", "{}", *set_aside});
+        raise_dead_letter(work, "devices", message.device.text());
         return;
     }
     if (const auto* facts = std::get_if<FactsMessage>(&message.body)) {
@@ -118,7 +160,10 @@ void JournalStage::place(const Message& message, const std::string* set_aside, W
             work.items.push_back(StateItem{message.device, state->state, false});
         }
     } else if (const auto* beat = std::get_if<HeartbeatMessage>(&message.body)) {
-        const bool known = beat->heartbeat.cn == held.cursor.cn && held.cursor.epoch.value != 0;
+        const bool known = is_present(held.cursor, beat->heartbeat.cn);
+        if (known && held.cursor.active) {
+            work.items.push_back(HeartbeatItem{message.device, beat->heartbeat});
+        }
         acknowledge(held, beat->heartbeat.cn, known ? AckError::none : AckError::hello, out);
     }
 }
@@ -185,11 +230,14 @@ void JournalStage::apply_fact(const FactBatch& batch, std::size_t index, Held& h
         const auto other = known_.lower_bound({old, 0});
         if (other == known_.end() || other->first != old) first = old;
     }
-    const FactTime time = time_of(fact.at, held.cursor, now_);
+    const auto error = clock_error(fact.at, sequence, held.cursor, now_);
+    const FactTime time = time_of(fact.at, held.cursor, now_, error);
     FactItem item{
         {held.cursor.device, batch.epoch, sequence}, first, fact, time.at, time.source, "", {}};
     item.source = source_of(item.number);
     item.outcome = db::Outcome::logged;
+    item.rights_held.value = held.cursor.rights_held;
+    note_clock(item, error, held, work);
     // A fact that comes again under a new number later in this very batch must be known then.
     known_.insert({item.number, fact.digest});
     known_.insert({first, fact.digest});
@@ -197,6 +245,7 @@ void JournalStage::apply_fact(const FactBatch& batch, std::size_t index, Held& h
     if (set_aside) {
         item.outcome = db::Outcome::set_aside;
         letters_.push_back({"", item.source, fact.kind, fact.content, *set_aside});
+        raise_dead_letter(work, "", item.source);
         own_rows_.push_back(row_of(item));
         return;
     }
@@ -214,6 +263,7 @@ void JournalStage::apply_fact(const FactBatch& batch, std::size_t index, Held& h
 }
 
 bool JournalStage::apply_own(const FactItem& item, Work& work) {
+    if (commands_.place(item, work)) return true;
     if (!is_runtime_kind(item.fact.body)) return false;
     const std::string subject = device_subject(item.number.device);
     std::string type = item.fact.kind;
@@ -221,10 +271,20 @@ bool JournalStage::apply_own(const FactItem& item, Work& work) {
     Event& event = work.log(item, "devices", type, subject);
     event.ids.epoch = item.number.epoch;
     event.ids.first = item.number.sequence;
+    const EventIds ids = event.ids;
+    if (std::holds_alternative<DocumentReady>(item.fact.body)) {
+        const auto held = held_.find(item.number.device);
+        documents_.announced(item, held == held_.end() ? std::nullopt
+                                                       : std::optional{held->second.cursor.cn});
+    }
+    if (std::holds_alternative<JournalOverrun>(item.fact.body)) {
+        work.alarm("journal_overrun", subject, 2, ids);
+    }
     if (std::holds_alternative<JournalBad>(item.fact.body)) {
         gaps_.push_back({item.number.device, item.number.epoch, item.number.sequence,
                          item.number.sequence, "unreadable"});
         ++counts_.gaps;
+        work.alarm("journal_bad", subject, 2, ids);
     }
     return true;
 }
@@ -245,7 +305,15 @@ void JournalStage::place_birth(const Birth& birth, bool retained, Held& held, Wo
         if (verdict.lost) lose(held, verdict.lost_epoch, *verdict.lost, work);
         if (verdict.new_epoch) held.stored.clear();
         held.cursor = std::move(verdict.cursor);
+        held.cursor.packet_bytes_max = birth.packet_bytes_max;
+        held.cursor.rights_held = birth.rights_version;
         held.changed = true;
+        documents_.born(held.cursor.device);
+        if (birth.rights_version > held.cursor.rights_wanted) {
+            // The database was restored: what the device holds is of a time that nobody knows here.
+            work.log(held.cursor.device, "rights_ahead", source_of(held.cursor.device, birth.cn))
+                .ids.version = Version{birth.rights_version};
+        }
         note_epoch({held.cursor.device, birth.cn, held.cursor.epoch,
                     verdict.new_epoch ? verdict.why : "kept"});
         if (verdict.new_epoch) {
@@ -254,9 +322,14 @@ void JournalStage::place_birth(const Birth& birth, bool retained, Held& held, Wo
                                     source_of(held.cursor.device, birth.cn));
             event.ids.epoch = held.cursor.epoch;
             event.ids.why = verdict.why;
+            // Two devices with one identity, or one that has forgotten what it told us.
+            if (verdict.why == "restored" || verdict.why == "foreign") {
+                work.alarm("journal_conflict", device_subject(held.cursor.device), 3, event.ids);
+            }
         }
     }
-    work.items.push_back(StateItem{held.cursor.device, birth, verdict.fresh});
+    work.items.push_back(StateItem{held.cursor.device, birth, verdict.fresh, retained});
+    commands_.born(held.cursor.device, birth.last_command);
     acknowledge(held, birth.cn, birth.epoch == held.cursor.epoch ? AckError::none : AckError::epoch,
                 out);
 }
@@ -277,12 +350,15 @@ void JournalStage::issue_epoch(Held& held, std::string why, Work& work) {
     cursor.recent_first.value = 0;
     cursor.recent_digests.clear();
     held.stored.clear();  // Of the epoch that is over.
+    // Which of its facts are from before the last birth nobody can tell until the next.
+    cursor.born_hi.value = limits::kIntegerMax;
     held.changed = true;
     note_epoch({cursor.device, cursor.cn, cursor.epoch, why});
     ++counts_.epochs;
     Event& event = work.log(cursor.device, "journal_conflict", source_of(cursor.device, cursor.cn));
     event.ids.epoch = cursor.epoch;
     event.ids.why = std::move(why);
+    work.alarm("journal_conflict", device_subject(cursor.device), 3, event.ids);
 }
 
 void JournalStage::lose(const Held& held, Epoch epoch, const LostRange& lost, Work& work) {
@@ -293,21 +369,57 @@ void JournalStage::lose(const Held& held, Epoch epoch, const LostRange& lost, Wo
     event.ids.epoch = epoch;
     event.ids.first = lost.first;
     event.ids.last = lost.last;
+    work.alarm("journal_gap", device_subject(device), 2, event.ids);
 }
 
 void JournalStage::acknowledge(const Held& held, Connection cn, AckError error,
                                std::vector<Outgoing>& out) const {
-    Ack ack;
+    Ack ack = ack_of(held.cursor, now_);
     ack.cn = cn;
-    ack.epoch = held.cursor.epoch;
-    ack.acked = held.cursor.acked;
-    ack.now_s = unix_seconds(now_);
-    ack.lease_s = limits::kLeaseDefault.count();
     ack.error = error;
+    ack.reconnect_spread_s = spread_of(pacing_);
     out.push_back({device_topic(held.cursor.device, Level::ack), encode(ack)});
 }
 
-void JournalStage::store(db::Tx& tx, const Work& work, std::string_view domain) {
+bool JournalStage::put_off(const Message& message, std::vector<Outgoing>& out) const {
+    const auto cn = put_off_birth(message, pacing_.backlog);
+    if (!cn) return false;
+    // What the broker kept needs no answer: whoever is there says it again, or is asked to at its
+    // next heartbeat.
+    if (!message.retained) slow_down(message.device, *cn, *paced(pacing_.backlog, *cn), out);
+    return true;
+}
+
+void JournalStage::slow_down(const DeviceId& device, Connection cn, std::int64_t wait_s,
+                             std::vector<Outgoing>& out) const {
+    Ack ack;
+    ack.cn = cn;
+    ack.now_s = unix_seconds(now_);
+    ack.lease_s = limits::kLeaseDefault.count();
+    ack.error = AckError::slow;
+    ack.wait_s = wait_s;
+    ack.reconnect_spread_s = spread_of(pacing_);
+    out.push_back({device_topic(device, Level::ack), encode(ack)});
+}
+
+void JournalStage::note_clock(const FactItem& fact, std::optional<std::int64_t> error, Held& held,
+                              Work& work) {
+    if (!error) return;
+    const bool was_wrong = is_wrong(held.cursor.clock_error_s);
+    held.cursor.clock_error_s = error;
+    if (is_wrong(error) == was_wrong) return;
+    const DeviceId& device = fact.number.device;
+    if (was_wrong) {
+        work.alarm_over("clock_wrong", device_subject(device));
+        return;
+    }
+    EventIds ids;
+    ids.device = device;
+    ids.why = *error > 0 ? "ahead" : "behind";
+    work.alarm("clock_wrong", device_subject(device), 1, ids);
+}
+
+void JournalStage::store(db::Tx& tx, Work& work, std::string_view domain) {
     std::vector<db::FactRow> rows = std::move(own_rows_);
     for (const Item& item : work.items) {
         if (const auto* fact = std::get_if<FactItem>(&item)) rows.push_back(row_of(*fact));
@@ -323,6 +435,8 @@ void JournalStage::store(db::Tx& tx, const Work& work, std::string_view domain) 
     db::add_epochs(tx, epochs_, now_);
     db::add_dead_letters(tx, letters_, now_);
     db::save_cursors(tx, cursors);
+    commands_.store(tx, work);
+    documents_.store(tx, work);
 }
 
 }  // namespace klyuchnik::handlers

@@ -88,6 +88,12 @@ std::variant<Message, Unreadable> read_device(const DeviceTopic& topic, const In
             if (!heartbeat) return Unreadable{"telemetry", heartbeat.error().text(), std::nullopt};
             return Message{HeartbeatMessage{std::move(*heartbeat)}, device};
         }
+        case Level::chunk_up: {
+            // Nobody is told: what did not come is asked for again.
+            auto chunk = decode_chunk(incoming.payload);
+            if (!chunk) return Unreadable{"chunk", "not a chunk, or damaged", std::nullopt};
+            return Message{ChunkMessage{std::move(*chunk)}, device};
+        }
         default:
             return Unreadable{"foreign", "not a level that devices speak on", std::nullopt};
     }
@@ -105,6 +111,12 @@ std::variant<Message, Unreadable> read_message(const Incoming& incoming, std::in
         if (!ask) return bad_ask(*topic, ask.error(), incoming.payload);
         return Message{AskMessage{*topic, std::move(*ask)}, {}};
     }
+    if (const auto* topic = std::get_if<GuardTopic>(&parsed)) {
+        auto report = decode_guard_report(incoming.payload);
+        if (!report) return Unreadable{"guard", report.error().text(), std::nullopt};
+        const DeviceId device = report->flood.value_or(DeviceId{});
+        return Message{GuardMessage{topic->instance, std::move(*report)}, device};
+    }
     return Unreadable{"foreign", "not a topic of ours", std::nullopt};
 }
 
@@ -120,7 +132,10 @@ std::string ask_answer(const std::string& id, const std::variant<AskResult, Refu
                           : std::string{row.text} + ": " +
                                 cut(refusal->detail, limits::kRefusalDetailCharsMax);
     } else {
-        answer.content = encode(std::get<AskResult>(outcome));
+        const AskResult& result = std::get<AskResult>(outcome);
+        // Accepted is not done: a device is going to work on it.
+        if (result.command) answer.rc = 202;
+        answer.content = encode(result);
     }
     return encode(answer);
 }

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "topics/asks.hpp"
+#include "topics/chunk.hpp"
 #include "topics/device.hpp"
+#include "topics/guard.hpp"
 #include "topics/names.hpp"
 
 /// From bytes on a topic to something that can be worked on, or an answer that says why not.
@@ -38,21 +40,32 @@ struct StateMessage {
 struct HeartbeatMessage {
     topics::Heartbeat heartbeat;
 };
+/// A piece of a document that the device was asked for.
+struct ChunkMessage {
+    topics::Chunk chunk;
+};
+/// What the broker's guard says of itself, or of a device that floods it.
+struct GuardMessage {
+    std::string instance;
+    topics::GuardReport report;
+};
 struct AskMessage {
     topics::AskTopic topic;
     topics::Ask ask;
 };
 
 struct Message {
-    std::variant<FactsMessage, RequestMessage, StateMessage, HeartbeatMessage, AskMessage> body;
-    topics::DeviceId device;  ///< From the topic; none for an ask.
+    std::variant<FactsMessage, RequestMessage, StateMessage, HeartbeatMessage, AskMessage,
+                 GuardMessage, ChunkMessage>
+        body;
+    topics::DeviceId device;  ///< From the topic, or whom the guard speaks of; none for an ask.
     bool retained = false;    ///< Kept by the broker: said some time ago.
 };
 
 /// Why bytes did not become a message. `answer` is there when it can be told to whom.
 struct Unreadable {
-    std::string
-        kind;  ///< facts, request, state, telemetry, ask, foreign, retained: a metric's label.
+    std::string kind;  ///< facts, request, state, telemetry, chunk, ask, guard, foreign, retained: a
+                       ///< metric's label.
     std::string why;
     std::optional<Outgoing> answer;
 };

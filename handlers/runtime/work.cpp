@@ -1,5 +1,7 @@
 #include "handlers/runtime/work.hpp"
 
+#include <algorithm>
+
 namespace klyuchnik::handlers {
 
 using namespace topics;
@@ -42,11 +44,38 @@ Event& Work::log(const DeviceId& device, std::string_view type, std::string sour
     return event;
 }
 
+Event& Work::log(std::string_view domain, std::string_view type, std::string subject,
+                 std::string source) {
+    return add(events, domain, type, std::move(subject), "handlers", std::move(source), now);
+}
+
+void Work::alarm(std::string_view kind, std::string subject, int severity, EventIds ids) {
+    const db::AlarmName name{std::string{kind}, std::move(subject)};
+    std::erase(over, name);
+    const auto raised = std::ranges::find(alarms, name, &db::NewAlarm::name);
+    if (raised == alarms.end()) {
+        alarms.push_back({name, severity, 1, std::move(ids)});
+        return;
+    }
+    ++raised->count;
+    raised->severity = std::max(raised->severity, severity);
+    raised->ids = std::move(ids);
+}
+
+void Work::alarm_over(std::string_view kind, std::string subject) {
+    db::AlarmName name{std::string{kind}, std::move(subject)};
+    std::erase_if(alarms, [&](const db::NewAlarm& raised) { return raised.name == name; });
+    if (std::ranges::find(over, name) == over.end()) over.push_back(std::move(name));
+}
+
 void Domain::answer(std::span<RequestItem> requests, Instant, db::Tx&) {
     for (RequestItem& item : requests) refuse(item.answer, {Code::not_served, ""});
 }
 
 bool may_ask(std::string_view role, const AskBody& body, const Caller& by) {
+    if (const auto* rotate = std::get_if<RotateCredential>(&body); rotate && role == "device") {
+        return rotate->device.text() == by.account;
+    }
     // An old cabinet, by its own credential or from a trusted network, gives keys out and takes
     // them back.
     if (role == "device" || role == "trusted-network") {
@@ -54,6 +83,10 @@ bool may_ask(std::string_view role, const AskBody& body, const Caller& by) {
         return cabinet && by.via == Via::legacy &&
                (std::holds_alternative<IssueKey>(body) || std::holds_alternative<ReturnKey>(body));
     }
+    // Nothing but a code: good for one thing. And nobody else shows codes or replaces credentials.
+    if (role == "claim") return std::holds_alternative<ClaimDevice>(body);
+    if (std::holds_alternative<ClaimDevice>(body)) return false;
+    if (std::holds_alternative<RotateCredential>(body)) return false;
     // Whoever signed in may open and close sessions of their own.
     if (const auto* open = std::get_if<OpenSession>(&body)) {
         return by.account == "account:" + std::to_string(open->account.value);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -7,11 +9,14 @@
 #include <variant>
 #include <vector>
 
+#include "db/access/alarms_store.hpp"
 #include "db/access/connection.hpp"
 #include "db/access/runtime_store.hpp"
+#include "handlers/runtime/message.hpp"
 #include "topics/asks.hpp"
 #include "topics/device.hpp"
 #include "topics/events.hpp"
+#include "topics/guard.hpp"
 #include "topics/names.hpp"
 
 /// What the runtime hands to a domain, and what a domain hands back. Decoded, deduplicated, in
@@ -27,6 +32,8 @@ struct FactItem {
     db::TimeSource time_source = db::TimeSource::received;
     std::string source;                         ///< "kc-hall1:3:1041"
     db::Outcome outcome = db::Outcome::logged;  ///< Set by the domain.
+    /// Which version of its rights the device had at its last birth; 0: none, or not known.
+    topics::Version rights_held{};
 };
 
 /// An ask that was not answered before and has not expired, by somebody who may ask it.
@@ -43,6 +50,20 @@ struct StateItem {
     topics::DeviceId device;
     topics::State state;
     bool fresh = false;
+    bool retained =
+        false;  ///< Kept by the broker: of a connection that is known, said some time ago.
+};
+
+/// A heartbeat on the present connection of its device.
+struct HeartbeatItem {
+    topics::DeviceId device;
+    topics::Heartbeat heartbeat;
+};
+
+/// What the broker's guard said.
+struct GuardItem {
+    std::string instance;
+    topics::GuardReport report;
 };
 
 /// A question that is only read for.
@@ -52,7 +73,7 @@ struct RequestItem {
     topics::RequestAnswer answer;  ///< Set by the domain.
 };
 
-using Item = std::variant<FactItem, AskItem, StateItem>;
+using Item = std::variant<FactItem, AskItem, StateItem, HeartbeatItem, GuardItem>;
 
 /// One transaction's worth, in arrival order.
 struct Work {
@@ -69,6 +90,52 @@ struct Work {
     /// Appends an event of the domain "devices" about a device itself, which neither a fact nor an
     /// ask has caused.
     topics::Event& log(const topics::DeviceId& device, std::string_view type, std::string source);
+    /// Appends an event that nobody outside has caused: time passed, or a rule of ours. Its actor
+    /// is "handlers"; `source` names the work, like "timed:devices.mark_silent".
+    topics::Event& log(std::string_view domain, std::string_view type, std::string subject,
+                       std::string source);
+
+    /// Raises an alarm, written in the same transaction. `kind` is a word ("journal_gap"),
+    /// `subject` what it is about ("device:kc-hall1"), severity 1 to know, 2 to look at, 3 to act
+    /// on. There is one unresolved alarm for a kind and subject: raising it again counts it up, and
+    /// only the first time is an event (devices.alarm_raised). `ids` go into the event and the row;
+    /// the device in them makes it that device's alarm.
+    void alarm(std::string_view kind, std::string subject, int severity, topics::EventIds ids = {});
+    /// The cause is gone: the alarm resolves itself with the reason "over". Nothing happens when
+    /// there is none. Within one batch the later of alarm() and alarm_over() counts.
+    void alarm_over(std::string_view kind, std::string subject);
+
+    std::vector<db::NewAlarm> alarms;  ///< By alarm().
+    std::vector<db::AlarmName> over;   ///< By alarm_over().
+    std::vector<Outgoing> out;         ///< To be published once this has been committed.
+};
+
+/// Regular work of a domain, of the runtime's thread for it (TimedWork), not of the domain's loop.
+///
+/// A row of runtime.chores named `name` ("devices.mark_silent") decides which of all processes does
+/// it next; it is due again `every` (1 s or more) after it was done. `work` runs in one transaction
+/// with what it logs, raises and sends, under the domain's role; it gets no items. It should touch
+/// a bounded number of rows and come back: more than a second holds up the other tasks. When it
+/// throws db::Fault nothing has happened and it is tried again.
+struct TimedTask {
+    std::string name;
+    std::chrono::seconds every;
+    std::function<void(Work&, db::Tx&)> work;
+};
+
+/// What a domain does because of what others did, of the runtime's thread for it (Reactions).
+struct Reaction {
+    /// The row of runtime.reactions that a migration made: "keys.rights_documents".
+    std::string name;
+    /// Every event of the log, in order and exactly once: in one transaction with what it writes,
+    /// logs and raises, under the domain's role. Should only note what is to be done when that is
+    /// more than a few statements.
+    std::function<void(std::span<const topics::PlacedEvent>, Work&, db::Tx&)> react;
+    /// Does one piece of what was noted, in a transaction of its own, and says when to be called
+    /// again; now or earlier = at once. Every process calls it: it claims its piece with skip locked.
+    /// `refused`: the database refused what the last call wrote, and the same piece should be put
+    /// off. Absent: react() does it all.
+    std::function<topics::Instant(Work&, db::Tx&, bool refused)> follow;
 };
 
 /// Subscriptions of a domain. `devices` are given up while the queue is full or the database away:
@@ -79,7 +146,8 @@ struct Filters {
     std::vector<std::string> always;
 };
 
-/// A domain, as the runtime sees it. One object per loop; called on the loop's thread only.
+/// A domain, as the runtime sees it. One object per loop, called on the loop's thread only, and
+/// another for TimedWork, called on its thread.
 class Domain {
  public:
     virtual ~Domain() = default;
@@ -96,6 +164,11 @@ class Domain {
     virtual void apply(Work& work, db::Tx& tx) = 0;
     /// Answers requests; reads only. `tx` may be a single-statement one: at most one statement.
     virtual void answer(std::span<RequestItem> requests, topics::Instant now, db::Tx& tx);
+    /// Its regular work. Asked once, of the object that TimedWork has to itself: another one than
+    /// the loop's, so that neither needs a lock and neither knows what the other remembers.
+    virtual std::vector<TimedTask> timed() { return {}; }
+    /// Its reactions. Asked once, of the object that Reactions has to itself.
+    virtual std::vector<Reaction> reactions() { return {}; }
 };
 
 /// Which asks a role may use; checked again here although the bridge has checked. Pure.
