@@ -1,5 +1,6 @@
 #include "bridge/bridge.hpp"
 
+#include <fstream>
 #include <stdexcept>
 #include <thread>
 
@@ -20,6 +21,8 @@ namespace {
 constexpr std::size_t kMailboxMax = 8192;
 constexpr std::size_t kMailboxBytesMax = std::size_t{16} << 20;
 constexpr std::size_t kMailboxBatch = 256;
+/// Of a file of certificates that a setting names.
+constexpr std::size_t kPemBytesMax = std::size_t{64} << 10;
 
 std::string checked_client(const std::string& name) {
     if (!topics::is_client_name(name)) {
@@ -27,6 +30,39 @@ std::string checked_client(const std::string& name) {
                                     "\""};
     }
     return name;
+}
+
+std::string text_of(const std::string& file) {
+    std::ifstream in{file, std::ios::binary};
+    std::string text(kPemBytesMax + 1, '\0');
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    if (text.empty() || text.size() > kPemBytesMax) {
+        throw std::invalid_argument{file + ": cannot be read, or is no PEM file of at most 64 KiB"};
+    }
+    return text;
+}
+
+ApiSettings api_settings(const BridgeSettings& settings) {
+    ApiSettings api;
+    api.session = std::chrono::hours{settings.session_hours};
+    if (!settings.public_mqtt_host.empty()) {
+        MqttPlace place{settings.public_mqtt_host, settings.public_mqtt_port, {}};
+        if (!settings.public_mqtt_ca_file.empty()) {
+            place.ca_pem = text_of(settings.public_mqtt_ca_file);
+        }
+        api.mqtt = place;
+        place.port = settings.public_mqtt_certificates_port;
+        if (place.port != 0) api.mqtt_for_certificates = place;
+    }
+    if (settings.device_ca_cert_file.empty() != settings.device_ca_key.empty()) {
+        throw std::invalid_argument{"device-ca-cert-file and device-ca-key-file: both or neither"};
+    }
+    if (!settings.device_ca_cert_file.empty()) {
+        api.certificates = std::make_shared<DeviceCertificates>(
+            text_of(settings.device_ca_cert_file), settings.device_ca_key);
+    }
+    return api;
 }
 
 }  // namespace
@@ -76,13 +112,20 @@ struct Bridge::Impl {
                    return mqtt.publish(topic, bytes, 1, false, expiry);
                },
                clock, metrics},
-          api{{std::chrono::hours{settings.session_hours}}, auth, asks, reads, hub, clock, metrics,
+          api{api_settings(settings),
+              auth,
+              asks,
+              reads,
+              hub,
+              clock,
+              metrics,
               [this] { return mqtt.connected(); }},
           routes{all_routes(api)},
           server{{settings.http_host, static_cast<int>(settings.http_port),
                   static_cast<std::size_t>(settings.workers),
                   static_cast<std::size_t>(settings.streams_max),
-                  parse_networks(settings.trusted_proxies)},
+                  parse_networks(settings.trusted_proxies), settings.tls_cert_file,
+                  settings.tls_key_file},
                  routes,
                  metrics} {}
 
@@ -124,10 +167,13 @@ struct Bridge::Impl {
 
 Bridge::Bridge(BridgeSettings settings, const process::Clock& clock, process::Metrics& metrics) {
     start_secrets();
-    if (settings.workers <= static_cast<std::int64_t>(kWaitingWritesMax)) {
+    if (settings.workers <= static_cast<std::int64_t>(kLongRequestsMax)) {
         throw std::invalid_argument{"workers must be more than the " +
-                                    std::to_string(kWaitingWritesMax) +
-                                    " writes that may wait, or they would starve reads"};
+                                    std::to_string(kLongRequestsMax) +
+                                    " requests that may take long, or they would starve reads"};
+    }
+    if (settings.tls_cert_file.empty() != settings.tls_key_file.empty()) {
+        throw std::invalid_argument{"tls-cert-file and tls-key-file: both or neither"};
     }
     impl_ = std::make_unique<Impl>(std::move(settings), clock, metrics);
 }
@@ -146,6 +192,10 @@ int Bridge::start() {
     impl_->hub.start();
     impl_->start_mqtt();
     return port;
+}
+
+void Bridge::reload_certificate() {
+    impl_->server.reload_certificate();
 }
 
 void Bridge::stop() {

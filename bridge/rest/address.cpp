@@ -56,6 +56,12 @@ std::string Address::group() const {
     return text.data();
 }
 
+bool Address::is_loopback() const {
+    if (v4) return bytes[12] == 127;
+    return std::all_of(bytes.begin(), bytes.end() - 1, [](auto byte) { return byte == 0; }) &&
+           bytes.back() == 1;
+}
+
 std::optional<Network> Network::parse(std::string_view text) {
     const std::size_t slash = text.find('/');
     const auto base = Address::parse(text.substr(0, slash));

@@ -18,6 +18,8 @@ struct Address {
     static std::optional<Address> parse(std::string_view text);
     /// Who is slowed together: one IPv4 address, or the /64 that one IPv6 client owns whole.
     std::string group() const;
+    /// 127.0.0.0/8 or ::1.
+    bool is_loopback() const;
     bool operator==(const Address&) const = default;
 };
 

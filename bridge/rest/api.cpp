@@ -39,6 +39,12 @@ void add_routes(Routes& routes, Api& api) {
     add_loan_routes(routes, api);
     add_conflict_routes(routes, api);
     add_device_routes(routes, api);
+    add_claim_routes(routes, api);
+    add_document_routes(routes, api);
+    add_command_routes(routes, api);
+    add_alarm_routes(routes, api);
+    add_dead_letter_routes(routes, api);
+    add_firmware_routes(routes, api);
     add_event_routes(routes, api);
     add_health_routes(routes, api);
     add_cabinet_routes(routes, api);
@@ -66,6 +72,23 @@ std::int64_t id_in_path(const Request& request, const std::string& name) {
     const auto id = as_id(request.captures.at(name));
     if (!id) throw not_found("No such " + name);
     return *id;
+}
+
+topics::DeviceId device_in_path(const Request& request) {
+    const auto id = topics::DeviceId::parse(request.captures.at("device"));
+    if (!id) throw problem_of(topics::Code::unknown_device);
+    return *id;
+}
+
+std::optional<std::string> word_in_query(const Request& request, const std::string& name,
+                                         std::initializer_list<std::string_view> words) {
+    auto text = request.parameter(name);
+    if (!text || std::ranges::find(words, *text) != words.end()) return text;
+    std::string expected;
+    for (const std::string_view word : words) {
+        expected += (expected.empty() ? "" : ", ") + std::string{word};
+    }
+    throw bad_request(name + ": expected one of " + expected);
 }
 
 std::optional<std::int64_t> id_in_query(const Request& request, const std::string& name) {

@@ -77,4 +77,42 @@ std::size_t Attempts::size() const {
     return guessers_.size();
 }
 
+namespace {
+std::string pair_of(const std::string& thing, const std::string& address) {
+    return thing + '\n' + address;
+}
+}  // namespace
+
+Guessing::Guessing(const process::Clock& clock)
+    : by_pair_{kPairAttempts, clock},
+      by_thing_{kThingAttempts, clock},
+      by_address_{kAddressAttempts, clock} {}
+
+std::chrono::seconds Guessing::begin(const std::string& thing, const std::string& address) {
+    if (const auto wait = by_address_.begin(address); wait.count() > 0) return wait;
+    const std::string pair = pair_of(thing, address);
+    if (const auto wait = by_pair_.begin(pair); wait.count() > 0) {
+        by_address_.withdraw(address);
+        return wait;
+    }
+    if (const auto wait = by_thing_.begin(thing); wait.count() > 0) {
+        by_address_.withdraw(address);
+        by_pair_.withdraw(pair);
+        return wait;
+    }
+    return std::chrono::seconds{0};
+}
+
+void Guessing::succeeded(const std::string& thing, const std::string& address) {
+    by_pair_.succeeded(pair_of(thing, address));
+    by_thing_.withdraw(thing);
+    by_address_.withdraw(address);
+}
+
+void Guessing::withdraw(const std::string& thing, const std::string& address) {
+    by_pair_.withdraw(pair_of(thing, address));
+    by_thing_.withdraw(thing);
+    by_address_.withdraw(address);
+}
+
 }  // namespace klyuchnik::bridge

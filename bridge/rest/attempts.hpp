@@ -55,4 +55,33 @@ class Attempts {
     std::unordered_map<std::string, Guesser> guessers_;
 };
 
+/// Guessing one thing (an account's password, a device's code) from one address: five are free,
+/// then pauses up to a minute.
+inline constexpr AttemptRules kPairAttempts{5, std::chrono::seconds{1}, std::chrono::seconds{60},
+                                            std::chrono::seconds{900}};
+/// One thing, from everywhere: pauses are short, or a stranger could keep its owner out.
+inline constexpr AttemptRules kThingAttempts{50, std::chrono::seconds{1}, std::chrono::seconds{5},
+                                             std::chrono::seconds{900}};
+/// Anything, from one address.
+inline constexpr AttemptRules kAddressAttempts{
+    20, std::chrono::seconds{1}, std::chrono::seconds{900}, std::chrono::seconds{3600}};
+
+/// Slows guessing at one of many things from many addresses, by all three rules. Thread-safe.
+class Guessing {
+ public:
+    explicit Guessing(const process::Clock& clock);
+
+    /// As Attempts::begin: an attempt that has to wait counts nowhere.
+    std::chrono::seconds begin(const std::string& thing, const std::string& address);
+    /// It was right: this address may begin anew with this thing.
+    void succeeded(const std::string& thing, const std::string& address);
+    /// Neither right nor wrong.
+    void withdraw(const std::string& thing, const std::string& address);
+
+ private:
+    Attempts by_pair_;
+    Attempts by_thing_;
+    Attempts by_address_;
+};
+
 }  // namespace klyuchnik::bridge

@@ -5,6 +5,7 @@
 
 #include "bridge/rest/problem.hpp"
 #include "bridge/rest/secrets.hpp"
+#include "db/access/device_views.hpp"
 #include "process/log.hpp"
 
 namespace klyuchnik::bridge {
@@ -21,17 +22,30 @@ std::optional<std::string_view> credentials(std::string_view header, std::string
     return header.substr(scheme.size() + 1);
 }
 
+Problem needs_device() {
+    Problem problem = not_signed_in("A device credential (HTTP Basic) is needed");
+    problem.headers = {{"WWW-Authenticate", "Basic realm=\"klyuchnik\""}};
+    return problem;
+}
+
+}  // namespace
+
 std::string group_of(const Request& request) {
     const auto address = Address::parse(request.address);
     return address ? address->group() : request.address;
 }
 
-Problem too_many(std::chrono::seconds wait) {
+Problem too_many_attempts(std::chrono::seconds wait) {
     return {429, "busy", "Too many attempts: wait and try again",
             static_cast<int>(std::max<std::int64_t>(wait.count(), 1))};
 }
 
-}  // namespace
+void require_private_line(const Request& request) {
+    if (request.secure) return;
+    const auto address = Address::parse(request.address);
+    if (address && address->is_loopback()) return;
+    throw Problem{403, "forbidden", "This is answered over HTTPS only"};
+}
 
 std::string_view cookie(const Request& request, std::string_view name) {
     std::string_view rest = request.header("cookie");
@@ -68,9 +82,8 @@ Auth::Auth(AuthSettings settings, ReadPool& reads, const process::Clock& clock,
     : settings_{std::move(settings)},
       reads_{reads},
       clock_{clock},
-      by_pair_{kPairAttempts, clock},
-      by_account_{kAccountAttempts, clock},
-      by_address_{kAddressAttempts, clock},
+      sign_ins_{clock},
+      device_secrets_{kAddressAttempts, clock},
       refused_{metrics.counter("klyuchnik_bridge_credentials_refused_total",
                                "Passwords, tokens and device secrets that were wrong")},
       slowed_{
@@ -97,7 +110,7 @@ Caller Auth::by_token(const std::string& token) {
     return caller;
 }
 
-Caller Auth::by_device(const Request& request, std::string_view basic) {
+DeviceCaller Auth::by_device(const Request& request, std::string_view basic) {
     const auto refuse = [&] {
         refused_.inc();
         Problem problem = not_signed_in("Wrong device id or secret");
@@ -108,23 +121,22 @@ Caller Auth::by_device(const Request& request, std::string_view basic) {
     // with a wrong one must not hold up the right ones behind the same address. Only what is wrong
     // is counted and slowed.
     const auto wrong = [&] {
-        const auto wait = by_address_.begin("device " + group_of(request));
+        const auto wait = device_secrets_.begin(group_of(request));
         if (wait.count() == 0) return refuse();
         slowed_.inc();
-        return too_many(wait);
+        return too_many_attempts(wait);
     };
     const auto plain = from_base64(basic);
     const std::size_t colon = plain ? plain->find(':') : std::string::npos;
     if (colon == std::string::npos) throw wrong();
     const auto device = topics::DeviceId::parse(std::string_view{*plain}.substr(0, colon));
     if (!device) throw wrong();
-    const std::string hash = sha256_hex(std::string_view{*plain}.substr(colon + 1));
+    std::string secret = plain->substr(colon + 1);
+    const std::string hash = sha256_hex(secret);
     if (!reads_.read([&](db::Tx& tx) { return db::device_credential(tx, *device, hash); })) {
         throw wrong();
     }
-    Caller caller;
-    caller.by = {device->text(), topics::Via::legacy};
-    return caller;
+    return {{device->text(), topics::Via::legacy}, *device, std::move(secret)};
 }
 
 Caller Auth::require_admin(const Request& request) {
@@ -145,7 +157,9 @@ Caller Auth::require_admin(const Request& request) {
 
 Caller Auth::require_cabinet(const Request& request) {
     if (const auto basic = credentials(request.header("authorization"), "basic")) {
-        return by_device(request, *basic);
+        Caller caller;
+        caller.by = by_device(request, *basic).by;
+        return caller;
     }
     if (request.has_header("authorization") || !cookie(request, kSessionCookie).empty()) {
         Caller caller = require_admin(request);
@@ -160,9 +174,13 @@ Caller Auth::require_cabinet(const Request& request) {
         caller.by = {"trusted-network", topics::Via::legacy};
         return caller;
     }
-    Problem problem = not_signed_in("A device credential (HTTP Basic) is needed");
-    problem.headers = {{"WWW-Authenticate", "Basic realm=\"klyuchnik\""}};
-    throw problem;
+    throw needs_device();
+}
+
+DeviceCaller Auth::require_device(const Request& request) {
+    const auto basic = credentials(request.header("authorization"), "basic");
+    if (!basic) throw needs_device();
+    return by_device(request, *basic);
 }
 
 bool Auth::still_good(const Caller& caller) {
@@ -172,29 +190,13 @@ bool Auth::still_good(const Caller& caller) {
 
 db::SignInRow Auth::sign_in(const std::string& login, const std::string& password,
                             const Request& request) {
-    const std::string address = "sign-in " + group_of(request);
-    const auto slowed = [&](std::chrono::seconds wait) {
+    const std::string address = group_of(request);
+    if (const auto wait = sign_ins_.begin(login, address); wait.count() > 0) {
         slowed_.inc();
-        process::log::warn_every("slowed " + address, std::chrono::seconds{10},
+        process::log::warn_every("slowed sign-in " + address, std::chrono::seconds{10},
                                  "sign-in attempts from {} are slowed", request.address);
-        return too_many(wait);
-    };
-    const std::string pair = login + '\n' + group_of(request);
-    if (const auto wait = by_address_.begin(address); wait.count() > 0) throw slowed(wait);
-    if (const auto wait = by_pair_.begin(pair); wait.count() > 0) {
-        by_address_.withdraw(address);
-        throw slowed(wait);
+        throw too_many_attempts(wait);
     }
-    if (const auto wait = by_account_.begin(login); wait.count() > 0) {
-        by_address_.withdraw(address);
-        by_pair_.withdraw(pair);
-        throw slowed(wait);
-    }
-    const auto give_back = [&] {
-        by_address_.withdraw(address);
-        by_pair_.withdraw(pair);
-        by_account_.withdraw(login);
-    };
     std::optional<db::SignInRow> row;
     std::optional<bool> good;
     try {
@@ -203,20 +205,18 @@ db::SignInRow Auth::sign_in(const std::string& login, const std::string& passwor
         if (row) hash = row->password_hash;
         good = passwords_.check(hash, password);
     } catch (...) {
-        give_back();
+        sign_ins_.withdraw(login, address);
         throw;
     }
     if (!good) {
-        give_back();
-        throw too_many(std::chrono::seconds{1});
+        sign_ins_.withdraw(login, address);
+        throw too_many_attempts(std::chrono::seconds{1});
     }
     if (!*good) {
         refused_.inc();
         throw not_signed_in("Wrong login or password");
     }
-    by_pair_.succeeded(pair);
-    by_account_.withdraw(login);
-    by_address_.withdraw(address);
+    sign_ins_.succeeded(login, address);
     return *row;
 }
 

@@ -9,8 +9,10 @@
 #include "bridge/rest/attempts.hpp"
 #include "bridge/rest/http.hpp"
 #include "bridge/rest/passwords.hpp"
+#include "bridge/rest/problem.hpp"
 #include "bridge/rest/read_pool.hpp"
 #include "db/access/api_views.hpp"
+#include "db/access/device_views.hpp"
 #include "process/clock.hpp"
 #include "process/metrics.hpp"
 #include "topics/asks.hpp"
@@ -41,15 +43,12 @@ struct AuthSettings {
     Networks legacy_networks;  ///< Old cabinets in here need no credential. Empty by default.
 };
 
-/// Guessing one account's password from one address: five are free, then pauses up to a minute.
-inline constexpr AttemptRules kPairAttempts{5, std::chrono::seconds{1}, std::chrono::seconds{60},
-                                            std::chrono::seconds{900}};
-/// One account's, from everywhere: pauses are short, or a stranger could keep its owner out.
-inline constexpr AttemptRules kAccountAttempts{50, std::chrono::seconds{1}, std::chrono::seconds{5},
-                                               std::chrono::seconds{900}};
-/// Anybody's, from one address.
-inline constexpr AttemptRules kAddressAttempts{
-    20, std::chrono::seconds{1}, std::chrono::seconds{900}, std::chrono::seconds{3600}};
+/// A device that proved itself by HTTP Basic.
+struct DeviceCaller {
+    topics::Caller by;
+    topics::DeviceId device;
+    std::string secret;  ///< The one it came with. Never logged.
+};
 
 /// Thread-safe. All throw Problem (401, 403, 429, 503) when the answer is no.
 class Auth {
@@ -64,6 +63,9 @@ class Auth {
     /// A cabinet, an administrator, or somebody in a trusted network.
     Caller require_cabinet(const Request& request);
 
+    /// The device itself, by its own secret and nothing else.
+    DeviceCaller require_device(const Request& request);
+
     /// Whether the session that `caller` came with is still good: for streams.
     bool still_good(const Caller& caller);
 
@@ -73,15 +75,14 @@ class Auth {
 
  private:
     Caller by_token(const std::string& token);
-    Caller by_device(const Request& request, std::string_view basic);
+    DeviceCaller by_device(const Request& request, std::string_view basic);
 
     const AuthSettings settings_;
     ReadPool& reads_;
     const process::Clock& clock_;
     Passwords passwords_;
-    Attempts by_pair_;
-    Attempts by_account_;
-    Attempts by_address_;
+    Guessing sign_ins_;
+    Attempts device_secrets_;
     process::Counter& refused_;
     process::Counter& slowed_;
 };
@@ -92,5 +93,14 @@ std::string_view cookie(const Request& request, std::string_view name);
 /// Throws Problem 403 when a request that changes something is proved by a cookie and may come from
 /// a page of somebody else.
 void require_own_page(const Request& request);
+
+/// Throws Problem 403 unless the request came over TLS or from this machine: what is answered is a
+/// secret.
+void require_private_line(const Request& request);
+
+/// Who is slowed together: the client's address as Address::group.
+std::string group_of(const Request& request);
+/// 429 with Retry-After.
+Problem too_many_attempts(std::chrono::seconds wait);
 
 }  // namespace klyuchnik::bridge

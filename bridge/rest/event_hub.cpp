@@ -55,7 +55,8 @@ std::vector<FeedItem> EventHub::page_after(std::int64_t position) {
     items.reserve(events.size());
     for (const topics::PlacedEvent& event : events) {
         items.push_back({event.position.value,
-                         std::make_shared<const std::string>(as_server_sent_event(event))});
+                         std::make_shared<const std::string>(as_server_sent_event(event)),
+                         event.event.ids.command.value_or(topics::CommandId{}).value});
     }
     return items;
 }

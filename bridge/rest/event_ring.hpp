@@ -15,6 +15,7 @@ namespace klyuchnik::bridge {
 struct FeedItem {
     std::int64_t position = 0;
     std::shared_ptr<const std::string> text;
+    std::int64_t command = 0;  ///< That it is about; 0 = none.
 };
 
 /// The newest events of the feed, so that many streams cost one read. Thread-safe.

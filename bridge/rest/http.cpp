@@ -66,14 +66,19 @@ Response Response::empty(int status) {
     return response;
 }
 
-void Routes::add(std::string method, std::string path, std::vector<int> statuses, Handler handle) {
+void Routes::add(std::string method, std::string path, std::vector<int> statuses, Handler handle,
+                 BodyRules body) {
+    if (body.bytes_max > kBodyBytesMax && !body.admit) {
+        throw std::logic_error{"route with large bodies for everybody: " + path};
+    }
     for (const Route& route : routes_) {
         if (route.method == method && route.path == path) {
             throw std::logic_error{"route declared twice: " + path};
         }
     }
     std::ranges::sort(statuses);
-    routes_.push_back({std::move(method), std::move(path), std::move(statuses), std::move(handle)});
+    routes_.push_back({std::move(method), std::move(path), std::move(statuses), std::move(handle),
+                       std::move(body)});
 }
 
 Routes::Match Routes::find(std::string_view method, std::string_view path) const {

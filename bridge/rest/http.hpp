@@ -14,7 +14,7 @@
 /// A request and its answer as routes see them: values, without a socket and without a library.
 namespace klyuchnik::bridge {
 
-/// Of one request body, whatever its encoding claims; beyond it 413.
+/// Of one request body, whatever its encoding claims; beyond it 413. A route may set its own.
 inline constexpr std::size_t kBodyBytesMax = std::size_t{1} << 20;
 /// Of the path, percent-decoded; beyond it 414.
 inline constexpr std::size_t kPathBytesMax = 1024;
@@ -28,8 +28,9 @@ struct Request {
     std::string body;
     std::string peer;     ///< Address of the other end of the socket.
     std::string address;  ///< Of the client: the peer, or what a trusted proxy says about it.
-    bool secure = false;  ///< The client came over TLS, as a trusted proxy says.
+    bool secure = false;  ///< The client came over TLS, to us or to a trusted proxy.
     std::string id;       ///< Of this request, in the log and in every problem.
+    std::shared_ptr<void> admitted;  ///< What the route's `admit` gave; let go with the request.
 
     /// `name` in lower case; "" when absent. Of repeated headers the first.
     std::string_view header(std::string_view name) const;
@@ -64,6 +65,16 @@ struct Response {
 };
 
 using Handler = std::function<Response(const Request&)>;
+/// Looks at a request whose body has not been read yet, and throws Problem when it is not worth
+/// reading. What it returns lives as long as the request.
+using Admit = std::function<std::shared_ptr<void>(const Request&)>;
+
+/// What a route with large bodies has besides.
+struct BodyRules {
+    std::size_t bytes_max = kBodyBytesMax;
+    /// Needed where bytes_max is more than everybody may send: a stranger must not fill the memory.
+    Admit admit;
+};
 
 /// One route: what it matches, what it may answer, what it does. `statuses` is held against
 /// openapi.json by a test and against every answer at run time, so that the document stays true.
@@ -72,13 +83,16 @@ struct Route {
     std::string path;  ///< "/v1/people/{id}": a capture is one whole segment.
     std::vector<int> statuses;
     Handler handle;
+    BodyRules body;
 };
 
 /// All routes. Filled at the start, read by many threads afterwards.
 class Routes {
  public:
-    /// Throws std::logic_error when the same method and template are there already.
-    void add(std::string method, std::string path, std::vector<int> statuses, Handler handle);
+    /// Throws std::logic_error when the same method and template are there already, or when a body
+    /// may be larger than kBodyBytesMax for anybody.
+    void add(std::string method, std::string path, std::vector<int> statuses, Handler handle,
+             BodyRules body = {});
 
     struct Match {
         const Route* route = nullptr;

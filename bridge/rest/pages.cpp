@@ -17,6 +17,20 @@ std::int64_t Page::place_or(std::int64_t start) const {
     return value;
 }
 
+std::pair<std::int64_t, std::int64_t> Page::two_places() const {
+    std::pair<std::int64_t, std::int64_t> places;
+    const char* const end = place->data() + place->size();
+    const auto first = std::from_chars(place->data(), end, places.first);
+    if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '.') {
+        throw bad_request("cursor: not one of this list");
+    }
+    const auto second = std::from_chars(first.ptr + 1, end, places.second);
+    if (second.ec != std::errc{} || second.ptr != end) {
+        throw bad_request("cursor: not one of this list");
+    }
+    return places;
+}
+
 Page page_of(const Request& request, std::string_view list) {
     Page page;
     if (const auto limit = request.parameter("limit")) {

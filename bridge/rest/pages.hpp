@@ -27,6 +27,8 @@ struct Page {
 
     /// The place as a number, or `start` on the first page. Throws Problem 400 when it is none.
     std::int64_t place_or(std::int64_t start) const;
+    /// The place as two numbers, "3.41". Precondition: there is one. Throws Problem 400 as above.
+    std::pair<std::int64_t, std::int64_t> two_places() const;
     /// One row more than the page shows: whether it comes says whether there is a next page.
     std::size_t rows() const { return limit + 1; }
 };

@@ -50,7 +50,8 @@ Response deactivate(Api& api, const Request& request) {
 Response set_rights(Api& api, const Request& request) {
     const Caller caller = api.auth.require_admin(request);
     const std::string key = idempotency_key(request);
-    auto body = ask_body(request, "keys", "set_rights", "person", id_in_path(request, "person"));
+    auto body =
+        ask_body(request, "keys", "set_rights", {{"person", id_in_path(request, "person")}});
     return write(api.asks.ask(caller.by, key, std::move(body)), {200, {}, {}});
 }
 

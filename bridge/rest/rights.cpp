@@ -1,5 +1,3 @@
-#include <charconv>
-
 #include "bridge/rest/api.hpp"
 #include "bridge/rest/json.hpp"
 #include "bridge/rest/pages.hpp"
@@ -15,18 +13,9 @@ std::string place_of(topics::PersonId person, topics::KeyId key) {
 }
 
 db::RightPlace read_place(const Page& page) {
-    db::RightPlace place;
-    if (!page.place) return place;
-    const char* const end = page.place->data() + page.place->size();
-    const auto first = std::from_chars(page.place->data(), end, place.person.value);
-    if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '.') {
-        throw bad_request("cursor: not one of this list");
-    }
-    const auto second = std::from_chars(first.ptr + 1, end, place.key.value);
-    if (second.ec != std::errc{} || second.ptr != end) {
-        throw bad_request("cursor: not one of this list");
-    }
-    return place;
+    if (!page.place) return {};
+    const auto [person, key] = page.two_places();
+    return {topics::PersonId{person}, topics::KeyId{key}};
 }
 
 /// POST /v1/rights {person,key}

@@ -27,6 +27,12 @@ std::vector<unsigned char> random_bytes(std::size_t count) {
     randombytes_buf(bytes.data(), bytes.size());
     return bytes;
 }
+std::string encoded(std::string_view bytes, int variant) {
+    std::string out(sodium_base64_encoded_len(bytes.size(), variant), '\0');
+    sodium_bin2base64(out.data(), out.size(), bytes_of(bytes), bytes.size(), variant);
+    out.pop_back();
+    return out;
+}
 std::optional<std::string> decoded(std::string_view text, int variant) {
     std::string out(text.size(), '\0');
     std::size_t size = 0;
@@ -69,11 +75,11 @@ std::string hmac_hex(std::string_view key, std::string_view message, std::size_t
 }
 
 std::string base64url(std::string_view bytes) {
-    constexpr int kVariant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
-    std::string out(sodium_base64_encoded_len(bytes.size(), kVariant), '\0');
-    sodium_bin2base64(out.data(), out.size(), bytes_of(bytes), bytes.size(), kVariant);
-    out.pop_back();
-    return out;
+    return encoded(bytes, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+std::string base64(std::string_view bytes) {
+    return encoded(bytes, sodium_base64_VARIANT_ORIGINAL);
 }
 
 std::optional<std::string> from_base64url(std::string_view text) {

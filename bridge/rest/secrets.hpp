@@ -25,7 +25,9 @@ std::string hmac_hex(std::string_view key, std::string_view message, std::size_t
 /// RFC 4648 section 5, without padding.
 std::string base64url(std::string_view bytes);
 std::optional<std::string> from_base64url(std::string_view text);
-/// RFC 4648 section 4, as in HTTP Basic. None when it is not base64.
+/// RFC 4648 section 4, as in HTTP Basic, with padding.
+std::string base64(std::string_view bytes);
+/// None when it is not base64.
 std::optional<std::string> from_base64(std::string_view text);
 
 }  // namespace klyuchnik::bridge

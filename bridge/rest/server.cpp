@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include <fcntl.h>
 #include <httplib.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -17,6 +18,7 @@
 #include "bridge/rest/json.hpp"
 #include "bridge/rest/problem.hpp"
 #include "bridge/rest/secrets.hpp"
+#include "bridge/rest/tls.hpp"
 #include "db/access/fault.hpp"
 #include "process/log.hpp"
 
@@ -26,9 +28,10 @@ namespace {
 using std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-/// What may come in besides the body's own bytes: chunk sizes and line ends.
-constexpr std::size_t kChunkOverheadMax = kBodyBytesMax / 4;
+/// What may come in besides the body's own bytes, chunk sizes and line ends: a quarter of them.
+constexpr std::size_t kChunkOverheadDivisor = 4;
 constexpr std::chrono::seconds kStartMax{10};
+constexpr std::chrono::days kCertificateWarning{14};
 /// After a refusal in mid-body: so much is read and thrown away before closing, since closing on
 /// unread bytes resets the connection and the client would never see why.
 constexpr std::size_t kLingerBytesMax = 4 * kBodyBytesMax;
@@ -49,14 +52,37 @@ class Connection final : public httplib::Stream {
  public:
     enum class Broken { no, closed, timed_out, too_big };
 
-    explicit Connection(socket_t socket) : socket_{socket} {}
+    /// `tls` none: plain TCP.
+    Connection(socket_t socket, std::unique_ptr<TlsConnection> tls)
+        : socket_{socket}, tls_{std::move(tls)} {
+        // A piece of a record is readable and yet nothing can be read of it.
+        if (tls_) ::fcntl(socket_, F_SETFL, ::fcntl(socket_, F_GETFL) | O_NONBLOCK);
+    }
+
+    bool secure() const { return tls_ != nullptr; }
+
+    /// True when TLS has come about, at once where there is none to come. Waits at most
+    /// kHandshakeMax, less when `leave` says so: nothing has been asked yet.
+    template <class Leave>
+    bool shake_hands(Leave leave) {
+        if (!tls_) return true;
+        const auto until = steady_clock::now() + kHandshakeMax;
+        while (true) {
+            const auto state = tls_->handshake();
+            if (state == TlsConnection::State::done) return true;
+            if (!waits(state)) return false;
+            do {
+                if (leave() || steady_clock::now() >= until) return false;
+            } while (!ready(state, kIdleLookMs));
+        }
+    }
 
     /// True when the next request has begun. Waits at most kKeepAliveMax, less when `leave` says
     /// so.
     template <class Leave>
     bool wait_for_request(Leave leave) {
         const auto until = steady_clock::now() + kKeepAliveMax;
-        while (at_ == filled_) {
+        while (at_ == filled_ && !(tls_ && tls_->pending())) {
             if (leave() || steady_clock::now() >= until) return false;
             pollfd one{socket_, POLLIN, 0};
             if (::poll(&one, 1, kIdleLookMs) > 0) return (one.revents & POLLIN) != 0;
@@ -71,9 +97,11 @@ class Connection final : public httplib::Stream {
         routed_ = false;
         body_read_ = true;
     }
-    void begin_body() {
-        budget_ = kBodyBytesMax + kChunkOverheadMax;
-        deadline_ = steady_clock::now() + kBodyTimeMax;
+    /// The headers are read: from here on so many bytes of body may come.
+    void begin_body(std::size_t bytes_max) {
+        budget_ = bytes_max + bytes_max / kChunkOverheadDivisor;
+        deadline_ =
+            steady_clock::now() + (bytes_max > kBodyBytesMax ? kLargeBodyTimeMax : kBodyTimeMax);
     }
 
     Broken broken() const { return broken_; }
@@ -82,23 +110,15 @@ class Connection final : public httplib::Stream {
     bool body_read() const { return body_read_; }
     void set_body_read(bool read) { body_read_ = read; }
 
-    bool is_readable() const override { return at_ < filled_ || readable(0); }
+    bool is_readable() const override {
+        return at_ < filled_ || (tls_ && tls_->pending()) || readable(0);
+    }
     bool is_writable() const override { return !hung_up(); }
 
     ssize_t read(char* out, size_t size) override {
         if (broken_ != Broken::no) return -1;
         if (budget_ == 0) return fail(Broken::too_big);
-        if (at_ == filled_) {
-            const auto left =
-                std::chrono::ceil<std::chrono::milliseconds>(deadline_ - steady_clock::now());
-            if (left <= 0ms || !readable(static_cast<int>(left.count()))) {
-                return fail(Broken::timed_out);
-            }
-            const ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), 0);
-            if (got <= 0) return fail(Broken::closed);
-            at_ = 0;
-            filled_ = static_cast<std::size_t>(got);
-        }
+        if (at_ == filled_ && !fill()) return -1;
         const std::size_t given = std::min({size, filled_ - at_, budget_});
         std::copy_n(buffer_.data() + at_, given, out);
         at_ += given;
@@ -110,18 +130,13 @@ class Connection final : public httplib::Stream {
         std::size_t written = 0;
         auto until = steady_clock::now() + kWriteTimeMax;
         while (written < size) {
-            const ssize_t sent =
-                ::send(socket_, data + written, size - written, MSG_NOSIGNAL | MSG_DONTWAIT);
-            if (sent > 0) {
-                written += static_cast<std::size_t>(sent);
+            const Step step = transmit(data + written, size - written);
+            if (step.state == TlsConnection::State::done) {
+                written += step.bytes;
                 until = steady_clock::now() + kWriteTimeMax;
                 continue;
             }
-            if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return -1;
-            const auto left =
-                std::chrono::ceil<std::chrono::milliseconds>(until - steady_clock::now());
-            pollfd one{socket_, POLLOUT, 0};
-            if (left <= 0ms || ::poll(&one, 1, static_cast<int>(left.count())) <= 0) return -1;
+            if (!waits(step.state) || !ready_before(step.state, until)) return -1;
         }
         return static_cast<ssize_t>(size);
     }
@@ -150,7 +165,13 @@ class Connection final : public httplib::Stream {
         return ::poll(&one, 1, 0) > 0 && (one.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
     }
 
+    /// For those who would take an end without it for one that somebody else made.
+    void say_goodbye() {
+        if (tls_) tls_->say_goodbye();
+    }
+
     void linger() {
+        say_goodbye();
         ::shutdown(socket_, SHUT_WR);
         const auto until = steady_clock::now() + kLingerTime;
         std::size_t read_bytes = 0;
@@ -168,9 +189,54 @@ class Connection final : public httplib::Stream {
     static sockaddr* as_sockaddr(sockaddr_storage& address) {
         return reinterpret_cast<sockaddr*>(&address);
     }
-    bool readable(int wait_ms) const {
-        pollfd one{socket_, POLLIN, 0};
+    using Step = TlsConnection::Step;
+    using State = TlsConnection::State;
+
+    static bool waits(State state) {
+        return state == State::wants_read || state == State::wants_write;
+    }
+    bool ready(State state, int wait_ms) const {
+        pollfd one{socket_, static_cast<short>(state == State::wants_read ? POLLIN : POLLOUT), 0};
         return ::poll(&one, 1, wait_ms) > 0;
+    }
+    bool ready_before(State state, steady_clock::time_point until) const {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - steady_clock::now());
+        return left > 0ms && ready(state, static_cast<int>(left.count()));
+    }
+    bool readable(int wait_ms) const { return ready(State::wants_read, wait_ms); }
+
+    static Step step_of(ssize_t result, State wants) {
+        if (result > 0) return {State::done, static_cast<std::size_t>(result)};
+        const bool later =
+            result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+        return {later ? wants : State::closed, 0};
+    }
+    Step receive() {
+        if (tls_) return tls_->read(buffer_.data(), buffer_.size());
+        return step_of(::recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT),
+                       State::wants_read);
+    }
+    Step transmit(const char* data, std::size_t size) {
+        if (tls_) return tls_->write(data, size);
+        return step_of(::send(socket_, data, size, MSG_NOSIGNAL | MSG_DONTWAIT),
+                       State::wants_write);
+    }
+    bool fill() {
+        while (steady_clock::now() < deadline_) {
+            const Step step = receive();
+            if (step.state == State::done) {
+                at_ = 0;
+                filled_ = step.bytes;
+                return true;
+            }
+            if (!waits(step.state)) {
+                fail(Broken::closed);
+                return false;
+            }
+            if (!ready_before(step.state, deadline_)) break;
+        }
+        fail(Broken::timed_out);
+        return false;
     }
     ssize_t fail(Broken why) {
         broken_ = why;
@@ -178,6 +244,7 @@ class Connection final : public httplib::Stream {
     }
 
     const socket_t socket_;
+    const std::unique_ptr<TlsConnection> tls_;
     std::array<char, 8192> buffer_{};
     std::size_t at_ = 0;
     std::size_t filled_ = 0;
@@ -253,6 +320,8 @@ class Library final : public httplib::Server {
  public:
     std::atomic<bool> stopping{false};
     std::atomic<std::size_t> queued{0};
+    const TlsServer* tls = nullptr;  ///< Set before it listens; none = plain TCP.
+    process::Counter* handshakes_failed = nullptr;
 
     /// The library listens with a backlog of 5; listening again on the same socket changes it.
     void widen_backlog() { ::listen(svr_sock_.load(), kListenBacklog); }
@@ -260,30 +329,42 @@ class Library final : public httplib::Server {
  private:
     bool process_and_close_socket(socket_t socket) override {
         if (t_refusing) {
-            ::send(socket, kTooManyConnections.data(), kTooManyConnections.size(),
-                   MSG_NOSIGNAL | MSG_DONTWAIT);
+            // Over TLS it could not be read, and this thread, which accepts, must not shake hands.
+            if (tls == nullptr) {
+                ::send(socket, kTooManyConnections.data(), kTooManyConnections.size(),
+                       MSG_NOSIGNAL | MSG_DONTWAIT);
+            }
             ::close(socket);
             return false;
         }
-        Connection connection{socket};
+        std::unique_ptr<TlsConnection> secured = tls == nullptr ? nullptr : tls->accept(socket);
+        if (tls != nullptr && !secured) {
+            ::close(socket);
+            return false;
+        }
+        Connection connection{socket, std::move(secured)};
+        // An idle connection gives its thread up as soon as others wait for one; a new one, which
+        // may only be slow to begin, a moment later.
+        auto patience = steady_clock::now() + kFirstByteHurried;
+        const auto leave = [&] {
+            return stopping.load() || (queued.load() > 0 && steady_clock::now() >= patience);
+        };
+        if (!connection.shake_hands(leave)) {
+            handshakes_failed->inc();
+            ::close(socket);
+            return false;
+        }
         t_connection = &connection;
         bool linger = false;
         for (std::size_t served = 1;; ++served) {
-            // An idle connection gives its thread up as soon as others wait for one; a new one,
-            // which may only be slow to begin, a moment later.
-            const auto patience = steady_clock::now() + (served == 1 ? kFirstByteHurried : 0ms);
-            if (!connection.wait_for_request([&] {
-                    return stopping.load() ||
-                           (queued.load() > 0 && steady_clock::now() >= patience);
-                })) {
-                break;
-            }
+            if (served > 1) patience = steady_clock::now();
+            if (!connection.wait_for_request(leave)) break;
             connection.begin_head();
             const bool last = served >= kRequestsPerConnectionMax || stopping.load();
             bool closed = false;
             const bool good =
                 process_request(connection, last, closed, [&](httplib::Request& request) {
-                    connection.begin_body();
+                    connection.begin_body(kBodyBytesMax);
                     // Neither is needed here, and both have been ways to make a small request
                     // expensive.
                     request.ranges.clear();
@@ -294,7 +375,12 @@ class Library final : public httplib::Server {
                      connection.broken() != Connection::Broken::no;
             if (!good || closed || last || linger) break;
         }
-        if (linger) connection.linger();
+        // From one who has closed nothing more comes.
+        if (linger && connection.broken() != Connection::Broken::closed) {
+            connection.linger();
+        } else {
+            connection.say_goodbye();
+        }
         t_connection = nullptr;
         ::close(socket);
         return true;
@@ -384,6 +470,8 @@ struct Server::Impl {
     ServerSettings settings;
     const Routes& routes;
     process::Metrics& metrics;
+    std::unique_ptr<TlsServer> tls;
+    process::Gauge* certificate_end = nullptr;
     Library library;
     std::thread acceptor;
     std::atomic<std::size_t> streams{0};
@@ -400,8 +488,18 @@ struct Server::Impl {
           streams_open{metrics_.gauge("klyuchnik_http_streams", "Streams open now")},
           undocumented{metrics_.counter("klyuchnik_http_undocumented_total",
                                         "Answers with a status that the route does not declare")} {
-        for (const int status : {200, 201, 204, 400, 401, 403, 404, 405, 408, 409, 411,
-                                 413, 414, 415, 422, 429, 431, 500, 501, 503, 504}) {
+        if (!settings.tls_cert_file.empty()) {
+            tls = std::make_unique<TlsServer>(settings.tls_cert_file, settings.tls_key_file);
+            library.tls = tls.get();
+            library.handshakes_failed =
+                &metrics.counter("klyuchnik_http_handshakes_failed_total",
+                                 "Connections that were closed before TLS came about");
+            certificate_end = &metrics.gauge("klyuchnik_http_certificate_end_seconds",
+                                             "Unix time at which the certificate in use ends");
+            tell_certificate();
+        }
+        for (const int status : {200, 201, 202, 204, 400, 401, 403, 404, 405, 408, 409,
+                                 411, 413, 414, 415, 422, 429, 431, 500, 501, 503, 504}) {
             by_status[status] =
                 &metrics.counter("klyuchnik_http_responses_total", "Answers by status",
                                  {{"status", std::to_string(status)}});
@@ -413,6 +511,20 @@ struct Server::Impl {
             seconds[&route] = &metrics.histogram("klyuchnik_http_seconds",
                                                  "From request to answer, streams left out",
                                                  process::kSecondsBuckets, labels);
+        }
+    }
+
+    void tell_certificate() const {
+        const auto end = tls->ends();
+        certificate_end->set(static_cast<double>(end.time_since_epoch().count()));
+        const auto days = std::chrono::duration_cast<std::chrono::days>(
+            end - std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+        if (days < kCertificateWarning) {
+            process::log::warn("certificate {} ends in {} days: renew it", settings.tls_cert_file,
+                               days.count());
+        } else {
+            process::log::info("certificate {} is good for {} days", settings.tls_cert_file,
+                               days.count());
         }
     }
 
@@ -434,7 +546,11 @@ struct Server::Impl {
             client_address(in.remote_addr, joined(in, "X-Forwarded-For"), settings.trusted_proxies);
         const auto peer = Address::parse(request.peer);
         const bool by_proxy = peer && contains(settings.trusted_proxies, *peer);
-        request.secure = by_proxy && request.header("x-forwarded-proto") == "https";
+        const std::string_view outside = request.header("x-forwarded-proto");
+        // A proxy knows how its client came, however it came to us itself.
+        request.secure = by_proxy && !outside.empty()
+                             ? outside == "https"
+                             : t_connection != nullptr && t_connection->secure();
         const std::string_view id = request.header("x-request-id");
         request.id = by_proxy && good_request_id(id) ? std::string{id} : random_hex(8);
         return request;
@@ -450,7 +566,8 @@ struct Server::Impl {
     }
 
     /// What must be right before a byte of the body is read. Returns its length; none = chunked.
-    static std::optional<std::size_t> body_length(const httplib::Request& in) {
+    static std::optional<std::size_t> body_length(const httplib::Request& in,
+                                                  std::size_t bytes_max) {
         const bool chunked = in.has_header("Transfer-Encoding");
         const std::size_t lengths = in.get_header_value_count("Content-Length");
         if (chunked &&
@@ -473,20 +590,46 @@ struct Server::Impl {
             throw bad_request("Content-Length: expected one number");
         }
         const auto length = static_cast<std::size_t>(std::stoull(digits));
-        if (length > kBodyBytesMax) throw too_big();
+        if (length > bytes_max) throw too_big(bytes_max);
         return length;
     }
-    static Problem too_big() {
+    static Problem too_big(std::size_t bytes_max) {
         return {413, "malformed",
-                "The body is larger than " + std::to_string(kBodyBytesMax) + " bytes"};
+                "The body is larger than " + std::to_string(bytes_max) + " bytes"};
+    }
+    static std::size_t body_bytes_max(const Route* route) {
+        return route == nullptr ? kBodyBytesMax : route->body.bytes_max;
+    }
+
+    /// What `work` returns, or the answer to what it throws: here and nowhere else.
+    template <class Work>
+    static std::optional<Response> guarded(const Request& request, Work work) {
+        try {
+            return work();
+        } catch (const Problem& problem) {
+            return bridge::write(problem, request.id);
+        } catch (const db::Fault& fault) {
+            const bool passing = fault.retry() == db::Fault::Retry::after_reconnect ||
+                                 fault.retry() == db::Fault::Retry::same_batch;
+            process::log::warn_every(passing ? "database away" : "database refuses", 1s,
+                                     "request {}: {}", request.id, fault.what());
+            return bridge::write(passing
+                                     ? unavailable("The database is not answering")
+                                     : Problem{500, "fault", "A fault of this server: see its log"},
+                                 request.id);
+        } catch (const std::exception& error) {
+            process::log::error("request {}: {}", request.id, error.what());
+            return bridge::write(Problem{500, "fault", "A fault of this server: see its log"},
+                                 request.id);
+        }
     }
 
     Response answer(Request& request, const Route** matched) {
         const auto started = steady_clock::now();
-        Response response;
-        try {
-            if (request.path.size() > kPathBytesMax)
+        Response response = *guarded(request, [&]() -> std::optional<Response> {
+            if (request.path.size() > kPathBytesMax) {
                 throw Problem{414, "malformed", "Path too long"};
+            }
             Routes::Match match = routes.find(request.method, request.path);
             if (match.route == nullptr) {
                 if (match.allowed.empty()) throw not_found("Nothing is served here");
@@ -501,23 +644,8 @@ struct Server::Impl {
             }
             *matched = match.route;
             request.captures = std::move(match.captures);
-            response = match.route->handle(request);
-        } catch (const Problem& problem) {
-            response = bridge::write(problem, request.id);
-        } catch (const db::Fault& fault) {
-            const bool passing = fault.retry() == db::Fault::Retry::after_reconnect ||
-                                 fault.retry() == db::Fault::Retry::same_batch;
-            process::log::warn_every(passing ? "database away" : "database refuses", 1s,
-                                     "request {}: {}", request.id, fault.what());
-            response = bridge::write(
-                passing ? unavailable("The database is not answering")
-                        : Problem{500, "fault", "A fault of this server: see its log"},
-                request.id);
-        } catch (const std::exception& error) {
-            process::log::error("request {}: {}", request.id, error.what());
-            response = bridge::write(Problem{500, "fault", "A fault of this server: see its log"},
-                                     request.id);
-        }
+            return match.route->handle(request);
+        });
         finish(request, *matched, response, started);
         return response;
     }
@@ -595,7 +723,9 @@ struct Server::Impl {
         std::optional<std::size_t> length = 0;
         Request request = request_of(in);
         try {
-            length = body_length(in);
+            const auto match = routes.find(in.method, in.path);
+            const std::size_t bytes_max = body_bytes_max(match.route);
+            length = body_length(in, bytes_max);
             const std::size_t query = in.target.find('?');
             if (query != std::string::npos &&
                 !parse_query(std::string_view{in.target}.substr(query + 1), request.query)) {
@@ -605,8 +735,10 @@ struct Server::Impl {
             if (in.path.find('\0') != std::string::npos || !is_utf8(in.path)) {
                 throw bad_request("The path cannot be read");
             }
-            const auto match = routes.find(in.method, in.path);
-            if (match.route != nullptr && !no_body && length != 0) return false;
+            if (match.route != nullptr && !no_body && length != 0) {
+                t_connection->begin_body(bytes_max);
+                return false;
+            }
         } catch (const Problem& problem) {
             refusal = problem;
         }
@@ -631,10 +763,23 @@ struct Server::Impl {
         if (query != std::string::npos) {
             parse_query(std::string_view{in.target}.substr(query + 1), request.query);
         }
+        const Routes::Match match = routes.find(in.method, in.path);
+        const std::size_t bytes_max = body_bytes_max(match.route);
         bool fits = true;
         t_connection->set_body_read(false);
+        if (match.route != nullptr && match.route->body.admit) {
+            auto refused = guarded(request, [&]() -> std::optional<Response> {
+                request.admitted = match.route->body.admit(request);
+                return std::nullopt;
+            });
+            if (refused) {
+                finish(request, match.route, *refused, steady_clock::now());
+                send(request, std::move(*refused), out);
+                return;
+            }
+        }
         const bool whole = reader([&](const char* data, std::size_t size) {
-            fits = request.body.size() + size <= kBodyBytesMax;
+            fits = request.body.size() + size <= bytes_max;
             if (fits) request.body.append(data, size);
             return fits;
         });
@@ -648,7 +793,7 @@ struct Server::Impl {
             const bool big = !fits || broken == Connection::Broken::too_big;
             const bool late = broken == Connection::Broken::timed_out;
             response = bridge::write(
-                big    ? too_big()
+                big    ? too_big(bytes_max)
                 : late ? Problem{408, "expired", "The body did not come in time"}
                        : bad_request("The body ended early or is not chunked as it says"),
                 request.id);
@@ -746,6 +891,16 @@ void Server::stop() {
     impl_->library.stopping = true;
     impl_->library.stop();
     impl_->acceptor.join();
+}
+
+void Server::reload_certificate() {
+    if (!impl_->tls) return;
+    try {
+        impl_->tls->reload();
+        impl_->tell_certificate();
+    } catch (const std::runtime_error& error) {
+        process::log::error("the certificate in use stays: {}", error.what());
+    }
 }
 
 Response Server::answer(Request request) {

@@ -13,8 +13,10 @@ namespace klyuchnik::bridge {
 
 // Every connection has a thread of its own for as long as it lives, so each of these waits is also
 // how long a stranger may keep one.
-inline constexpr std::chrono::seconds kHeadTimeMax{5};    ///< From first byte to end of headers.
-inline constexpr std::chrono::seconds kBodyTimeMax{20};   ///< The whole body.
+inline constexpr std::chrono::seconds kHandshakeMax{5};  ///< TLS, from the first byte to the last.
+inline constexpr std::chrono::seconds kHeadTimeMax{5};   ///< From first byte to end of headers.
+inline constexpr std::chrono::seconds kBodyTimeMax{20};  ///< The whole body, up to kBodyBytesMax;
+inline constexpr std::chrono::seconds kLargeBodyTimeMax{120};  ///< one that may be larger.
 inline constexpr std::chrono::seconds kWriteTimeMax{10};  ///< Any one write that does not move.
 inline constexpr std::chrono::seconds kKeepAliveMax{5};   ///< Idle between two requests.
 inline constexpr std::size_t kRequestsPerConnectionMax = 10'000;
@@ -29,6 +31,8 @@ struct ServerSettings {
     std::size_t workers = 32;       ///< Threads for requests,
     std::size_t streams_max = 256;  ///< and as many more as there may be streams.
     Networks trusted_proxies;       ///< Who may say on whose behalf it asks.
+    std::string tls_cert_file;      ///< PEM, a chain if need be; empty: plain HTTP.
+    std::string tls_key_file;       ///< PEM, without a password.
 };
 
 /// HTTP/1.1 in front of routes. Hardened around its library: what it does not limit is limited here
@@ -38,7 +42,8 @@ struct ServerSettings {
 /// Problem, a db::Fault or anything else that they throw becomes an answer here and nowhere else.
 class Server {
  public:
-    /// `routes` and `metrics` must outlive it.
+    /// `routes` and `metrics` must outlive it. Throws std::runtime_error when the certificate
+    /// cannot be used: it says which file and why.
     Server(ServerSettings settings, const Routes& routes, process::Metrics& metrics);
     ~Server();
 
@@ -48,6 +53,10 @@ class Server {
 
     /// Takes no more; requests that run are finished, streams end. Returns when all threads have.
     void stop();
+
+    /// Reads certificate and key again, for new connections. What cannot be used is logged, and the
+    /// one in use stays. Nothing without TLS. Any thread.
+    void reload_certificate();
 
     /// Answers one request as a connection would, without a socket: for tests.
     Response answer(Request request);

@@ -25,6 +25,15 @@ TEST(Network, HoldsTheAddressesOfItsPrefixAndNoOthers) {
     EXPECT_FALSE(inside("fd00::/8", "fe80::1"));
 }
 
+TEST(Address, KnowsThisMachine) {
+    for (const char* own : {"127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"}) {
+        EXPECT_TRUE(Address::parse(own)->is_loopback()) << own;
+    }
+    for (const char* other : {"128.0.0.1", "0.0.0.0", "::", "::2", "1::1", "::ffff:10.0.0.127"}) {
+        EXPECT_FALSE(Address::parse(other)->is_loopback()) << other;
+    }
+}
+
 TEST(Network, KnowsAnIpv4AddressBehindAnIpv6Socket) {
     EXPECT_TRUE(inside("10.1.0.0/16", "::ffff:10.1.2.3"));
 }

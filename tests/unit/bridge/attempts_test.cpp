@@ -76,5 +76,33 @@ TEST_F(AttemptsTest, NeverRemembersMoreThanItsLimitAndForgetsTheQuietestFirst) {
     EXPECT_GT(attempts.begin("loud"), 0s);
 }
 
+TEST(GuessingTest, SlowsByPairByThingAndByAddress) {
+    process::ManualClock clock{topics::from_unix_seconds(1'000'000)};
+    Guessing guessing{clock};
+    for (int i = 0; i < kPairAttempts.free; ++i) EXPECT_EQ(guessing.begin("anna", "a"), 0s);
+    EXPECT_EQ(guessing.begin("anna", "a"), 1s);
+    EXPECT_EQ(guessing.begin("anna", "b"), 0s);
+    EXPECT_EQ(guessing.begin("boris", "a"), 0s);
+    for (int i = kPairAttempts.free + 1; i < kAddressAttempts.free; ++i) {
+        EXPECT_EQ(guessing.begin("thing" + std::to_string(i), "a"), 0s);
+    }
+    EXPECT_EQ(guessing.begin("clara", "a"), 1s) << "this address tried too many things";
+    for (int i = kPairAttempts.free + 1; i < kThingAttempts.free; ++i) {
+        EXPECT_EQ(guessing.begin("anna", "from" + std::to_string(i)), 0s);
+    }
+    EXPECT_EQ(guessing.begin("anna", "new"), 1s) << "this thing was tried from too many places";
+}
+
+TEST(GuessingTest, WhatWasRightOrNotDecidedCountsNowhere) {
+    process::ManualClock clock{topics::from_unix_seconds(1'000'000)};
+    Guessing guessing{clock};
+    for (int i = 0; i < 200; ++i) {
+        EXPECT_EQ(guessing.begin("anna", "a"), 0s);
+        guessing.withdraw("anna", "a");
+        EXPECT_EQ(guessing.begin("anna", "a"), 0s);
+        guessing.succeeded("anna", "a");
+    }
+}
+
 }  // namespace
 }  // namespace klyuchnik::bridge

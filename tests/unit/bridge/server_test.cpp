@@ -2,18 +2,23 @@
 #include "bridge/rest/server.hpp"
 
 #include <atomic>
+#include <fstream>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "bridge/rest/problem.hpp"
 #include "bridge/rest/secrets.hpp"
+#include "tests/support/certificates.hpp"
 
 namespace klyuchnik::bridge {
 namespace {
@@ -52,6 +57,7 @@ class Client {
         }
         return out;
     }
+    int socket() const { return socket_; }
 
  private:
     int socket_;
@@ -86,12 +92,19 @@ struct ServerTest : testing::Test {
             };
             return response;
         });
-        ServerSettings settings;
-        settings.port = 0;
-        settings.workers = 4;
-        settings.streams_max = 2;
-        server = std::make_unique<Server>(settings, routes, metrics);
+        routes.add("GET", "/secure", {200}, [](const Request& request) {
+            return Response::text(200, request.secure ? "secure" : "plain");
+        });
+        server = std::make_unique<Server>(settings(), routes, metrics);
         port = server->start();
+    }
+
+    virtual ServerSettings settings() {
+        ServerSettings small;
+        small.port = 0;
+        small.workers = 4;
+        small.streams_max = 2;
+        return small;
     }
 
     std::string ask(std::string_view bytes) {
@@ -260,6 +273,203 @@ TEST_F(ServerTest, APortInUseIsSaidSo) {
     settings.port = port;
     Server other{settings, routes, metrics};
     EXPECT_THROW(other.start(), std::runtime_error);
+}
+
+// --- TLS
+
+/// A client that checks the server's certificate and name, as a browser does.
+class TlsClient {
+ public:
+    explicit TlsClient(int port, const std::string& ca_file, int version_max = TLS1_3_VERSION)
+        : plain_{port}, context_{SSL_CTX_new(TLS_client_method()), &SSL_CTX_free} {
+        // The versions that a server of today must refuse are refused by clients of today too.
+        SSL_CTX_set_security_level(context_.get(), 0);
+        SSL_CTX_set_max_proto_version(context_.get(), version_max);
+        SSL_CTX_load_verify_file(context_.get(), ca_file.c_str());
+        SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
+        X509_VERIFY_PARAM_set1_ip_asc(SSL_CTX_get0_param(context_.get()), "127.0.0.1");
+        ssl_.reset(SSL_new(context_.get()), &SSL_free);
+        SSL_set_fd(ssl_.get(), plain_.socket());
+    }
+    bool shake_hands() { return SSL_connect(ssl_.get()) == 1; }
+    bool send(std::string_view bytes) {
+        std::size_t written = 0;
+        return SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written) == 1;
+    }
+    std::string read(std::string_view until = {}) {
+        std::string out;
+        char buffer[4096];
+        std::size_t got = 0;
+        while ((until.empty() || out.find(until) == std::string::npos) &&
+               SSL_read_ex(ssl_.get(), buffer, sizeof buffer, &got) == 1) {
+            out.append(buffer, got);
+        }
+        return out;
+    }
+    /// The server said goodbye before it closed.
+    bool ended_well() const { return SSL_get_shutdown(ssl_.get()) == SSL_RECEIVED_SHUTDOWN; }
+    bool renegotiate() {
+        return SSL_renegotiate(ssl_.get()) == 1 && SSL_do_handshake(ssl_.get()) == 1;
+    }
+    /// What tells two certificates of one server apart.
+    std::string certificate_number() const {
+        const ASN1_INTEGER* number = X509_get0_serialNumber(SSL_get0_peer_certificate(ssl_.get()));
+        return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(number)),
+                static_cast<std::size_t>(ASN1_STRING_length(number))};
+    }
+
+ private:
+    Client plain_;
+    std::shared_ptr<SSL_CTX> context_;
+    std::shared_ptr<SSL> ssl_;
+};
+
+struct TlsServerTest : ServerTest {
+    test::Certificates certificates;
+
+    ServerSettings settings() override {
+        ServerSettings secure = ServerTest::settings();
+        secure.tls_cert_file = certificates.file("http.crt");
+        secure.tls_key_file = certificates.file("http.key");
+        return secure;
+    }
+    std::string ca() const { return certificates.file("service-ca.crt"); }
+    std::string ask(std::string_view bytes) const {
+        TlsClient client{port, ca()};
+        EXPECT_TRUE(client.shake_hands());
+        client.send(bytes);
+        std::string answer = client.read();
+        EXPECT_TRUE(client.ended_well());
+        return answer;
+    }
+};
+
+TEST_F(TlsServerTest, AnswersOverTlsAndKnowsThatItIs) {
+    EXPECT_TRUE(
+        ask(std::string{"GET /secure HTTP/1.1\r\n"} + kClose + "\r\n").ends_with("\r\n\r\nsecure"));
+    TlsClient old{port, ca(), TLS1_2_VERSION};
+    ASSERT_TRUE(old.shake_hands());
+    old.send(std::string{"GET /secure HTTP/1.1\r\n"} + kClose + "\r\n");
+    EXPECT_TRUE(old.read().ends_with("secure"));
+}
+
+TEST_F(ServerTest, PlainHttpIsNotTakenForTls) {
+    EXPECT_TRUE(ask(std::string{"GET /secure HTTP/1.1\r\n"} + kClose + "\r\n").ends_with("plain"));
+    // A stranger is no proxy, whatever it says.
+    EXPECT_TRUE(
+        ask(std::string{"GET /secure HTTP/1.1\r\nX-Forwarded-Proto: https\r\n"} + kClose + "\r\n")
+            .ends_with("plain"));
+}
+
+TEST_F(TlsServerTest, KeepsItsLimitsBehindTls) {
+    const std::string whole(kBodyBytesMax, 'x');
+    const std::string length = "Content-Length: " + std::to_string(whole.size()) + "\r\n\r\n";
+    EXPECT_TRUE(
+        ask(std::string{"POST /echo HTTP/1.1\r\n"} + kClose + length + whole).ends_with("x"));
+    EXPECT_EQ(status(ask("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+                         std::to_string(whole.size() + 1) + "\r\n\r\n")),
+              "413");
+    TlsClient endless{port, ca()};
+    ASSERT_TRUE(endless.shake_hands());
+    endless.send("GET /who HTTP/1.1\r\nX: ");
+    endless.send(std::string(kHeadBytesMax, 'x'));
+    EXPECT_EQ(status(endless.read()), "431");
+}
+
+TEST_F(TlsServerTest, ServesSeveralRequestsThatCameInOneRecord) {
+    const std::string answers = ask(
+        "GET /who HTTP/1.1\r\nHost: x\r\n\r\nPOST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: "
+        "9000\r\n\r\n" +
+        std::string(9000, 'y') + "GET /secure HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_NE(answers.find("127.0.0.1"), std::string::npos);
+    EXPECT_NE(answers.find("9000:yyy"), std::string::npos);
+    EXPECT_TRUE(answers.ends_with("secure"));
+}
+
+TEST_F(TlsServerTest, StreamsAndNoticesThatTheirClientHasLeft) {
+    {
+        TlsClient client{port, ca()};
+        ASSERT_TRUE(client.shake_hands());
+        client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+        EXPECT_NE(client.read("hello").find("200 OK"), std::string::npos);
+        EXPECT_EQ(streams, 1);
+    }
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    while (streams > 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    EXPECT_EQ(streams, 0);
+}
+
+TEST_F(TlsServerTest, PlainTextIsClosedUnanswered) {
+    Client client{port};
+    client.send("GET /secure HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(client.read().find("HTTP/1.1"), std::string::npos);
+    EXPECT_EQ(ask(std::string{"GET /secure HTTP/1.1\r\n"} + kClose + "\r\n").substr(9, 3), "200");
+}
+
+TEST_F(TlsServerTest, RefusesOldVersionsAndRenegotiation) {
+    TlsClient ancient{port, ca(), TLS1_1_VERSION};
+    EXPECT_FALSE(ancient.shake_hands());
+    TlsClient eager{port, ca(), TLS1_2_VERSION};
+    ASSERT_TRUE(eager.shake_hands());
+    EXPECT_FALSE(eager.renegotiate());
+}
+
+TEST_F(TlsServerTest, AStalledHandshakeIsCutAndOthersAreServedMeanwhile) {
+    // More than there are threads: each sends the beginning of a ClientHello and then nothing.
+    std::vector<std::unique_ptr<Client>> stalled;
+    for (int i = 0; i < 12; ++i) {
+        stalled.push_back(std::make_unique<Client>(port));
+        stalled.back()->send({"\x16\x03\x01\x02\x00\x01", 6});
+    }
+    for (int i = 0; i < 8; ++i) {
+        EXPECT_EQ(status(ask(std::string{"GET /who HTTP/1.1\r\n"} + kClose + "\r\n")), "200");
+    }
+    for (auto& client : stalled) EXPECT_EQ(client->read(), "");
+}
+
+TEST_F(TlsServerTest, StoppingDoesNotWaitForHandshakes) {
+    Client stalled{port};
+    stalled.send({"\x16\x03\x01\x02\x00\x01", 6});
+    TlsClient idle{port, ca()};
+    ASSERT_TRUE(idle.shake_hands());
+    server->stop();
+    EXPECT_EQ(stalled.read(), "");
+    EXPECT_EQ(idle.read(), "");
+}
+
+TEST_F(TlsServerTest, ARenewedCertificateIsForNewConnectionsAndABadOneIsForNobody) {
+    const auto shown = [&] {
+        TlsClient client{port, ca()};
+        EXPECT_TRUE(client.shake_hands());
+        return client.certificate_number();
+    };
+    TlsClient earlier{port, ca()};
+    ASSERT_TRUE(earlier.shake_hands());
+    const std::string before = earlier.certificate_number();
+    certificates.renew();
+    EXPECT_EQ(shown(), before) << "nobody has told it yet";
+    server->reload_certificate();
+    const std::string after = shown();
+    EXPECT_NE(after, before);
+    earlier.send(std::string{"GET /secure HTTP/1.1\r\n"} + kClose + "\r\n");
+    EXPECT_TRUE(earlier.read().ends_with("secure"));
+
+    std::ofstream{certificates.file("http.crt")} << "no certificate\n";
+    server->reload_certificate();
+    EXPECT_EQ(shown(), after);
+}
+
+TEST_F(TlsServerTest, FilesThatCannotBeUsedAreSaidAtTheStart) {
+    ServerSettings wrong = settings();
+    wrong.tls_key_file = certificates.file("server.key");
+    EXPECT_THROW((Server{wrong, routes, metrics}), std::runtime_error);
+    wrong.tls_cert_file = "/nowhere/http.crt";
+    try {
+        Server{wrong, routes, metrics};
+        FAIL() << "no certificate";
+    } catch (const std::runtime_error& error) {
+        EXPECT_NE(std::string{error.what()}.find("/nowhere/http.crt"), std::string::npos);
+    }
 }
 
 }  // namespace
