@@ -6,14 +6,17 @@
 #include <exception>
 #include <filesystem>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <unistd.h>
 
 #include "firmware-sim/cabinet/world.hpp"
+#include "firmware-sim/conformance/tool.hpp"
 #include "firmware-sim/load/fleet.hpp"
 #include "firmware-sim/load/report.hpp"
+#include "firmware-sim/load/storm.hpp"
 #include "process/log.hpp"
 #include "process/settings.hpp"
 #include "process/shutdown.hpp"
@@ -38,6 +41,14 @@ struct Options {
     std::int64_t seed = 0;
     bool quiet = false;
     bool flush = true;
+};
+
+struct StormOptions {
+    sim::StormSettings storm;
+    std::string devices_file;
+    std::int64_t devices = 0;
+    std::int64_t seed = 0;
+    bool until_current = false;
 };
 
 struct Percent {
@@ -127,6 +138,58 @@ int run(Options& options) {
     return report.drained ? 0 : kNotDrained;
 }
 
+int storm(StormOptions& options) {
+    auto devices = sim::read_devices(options.devices_file);
+    const auto wanted = static_cast<std::size_t>(options.devices);
+    if (wanted > devices.size()) {
+        throw std::runtime_error{options.devices_file + " has only " +
+                                 std::to_string(devices.size()) + " devices"};
+    }
+    if (wanted > 0) devices.resize(wanted);
+    options.storm.seed = static_cast<std::uint64_t>(options.seed);
+    const sim::StormReport report = sim::run_storm(
+        options.storm, devices,
+        [&](const sim::StormReport& now) {
+            return process::Shutdown::requested() || (options.until_current && now.storms > 0);
+        },
+        [](const sim::StormReport& now) {
+            std::printf("%s\n", sim::to_json(now).c_str());
+            std::fflush(stdout);
+        });
+    std::printf("%s\n", sim::to_json(report).c_str());
+    return report.current == report.devices && (!options.until_current || report.storms > 0)
+               ? 0
+               : kNotDrained;
+}
+
+void storm_options(process::Settings& settings, StormOptions& options) {
+    sim::StormSettings& its = options.storm;
+    settings.text("host", its.host, "Broker");
+    settings.number("port", its.port, 1, 65535, "Port of the broker's listener for devices");
+    settings.text("ca-file", its.ca_file, "Authority of the broker's certificate, PEM: TLS");
+    settings.text("devices-file", options.devices_file, "Lines: ID SECRET");
+    settings.number("devices", options.devices, 0, 100'000, "So many of them; 0 = all");
+    settings.number("connect-spread-ms", its.connect_spread_ms, 0, 3'600'000,
+                    "The first connects are spread over so long, ms");
+    settings.number("reconnect-first-ms", its.reconnect_first_ms, 10, 600'000,
+                    "After a loss: connect again after this, ms");
+    settings.number("reconnect-max-ms", its.reconnect_max_ms, 10, 3'600'000,
+                    "The wait doubles up to this, ms");
+    settings.number("resend-ms", its.resend_ms, 10, 60'000,
+                    "A birth or batch without an ack is repeated after this, ms");
+    settings.number("resend-max-ms", its.resend_max_ms, 10, 600'000,
+                    "The wait doubles up to this, ms");
+    settings.number("heartbeat-s", its.heartbeat_s, 5, 3600, "Between heartbeats, s");
+    settings.number("packet-bytes", its.packet_bytes_max, 256, 131'072,
+                    "Largest packet of a cabinet, bytes");
+    settings.number("facts-per-loss", its.facts_per_loss, 0, 100,
+                    "Facts that each has to tell when it is back");
+    settings.number("seed", options.seed, 0, 1'000'000'000,
+                    "Of all chances; 0 = another each time");
+    settings.flag("until-current", options.until_current,
+                  "End when at least half have lost their connection and all are current again");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -141,6 +204,8 @@ int main(int argc, char** argv) {
     sim::FleetSettings& fleet = options.fleet;
     run_options.text("host", fleet.host, "Broker");
     run_options.number("port", fleet.port, 1, 65535, "Port of the broker's listener for devices");
+    run_options.text("ca-file", fleet.ca_file,
+                     "CA that signed the broker's certificate (PEM); empty = no TLS");
     run_options.text("devices-file", options.devices_file, "Lines: ID SECRET");
     run_options.text("world", options.world_file,
                      "Lines: key CABINET SLOT NAME TAG, card SERIAL KEY,KEY,...");
@@ -189,7 +254,39 @@ int main(int argc, char** argv) {
             percent.name, percent.text,
             percent.name == "wrong-clock-percent" ? "Of cabinets, %" : "Of questions, %");
     }
+    StormOptions storm_choice;
+    storm_options(settings.subcommand("storm", "Thousands of cabinets, lost and back at once"),
+                  storm_choice);
+    sim::conformance::ExamOptions exam;
+    declare_options(settings.subcommand("conformance", "Play the server against one device, and "
+                                                       "say what the device does wrong"),
+                    exam);
+    sim::conformance::OneDeviceOptions one;
+    declare_options(settings.subcommand("run-one", "One device, right or wrong on purpose"), one);
     if (const auto exit_code = settings.parse(argc, argv)) return *exit_code;
+    if (settings.chosen() == "conformance" || settings.chosen() == "run-one") {
+        try {
+            return settings.chosen() == "run-one" ? run_one(one) : run_exam(exam);
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "klyuchnik-sim: %s\n", error.what());
+            return 1;
+        }
+    }
+    if (settings.chosen() == "storm") {
+        if (storm_choice.devices_file.empty()) {
+            std::fprintf(stderr, "klyuchnik-sim: storm needs --devices-file\n");
+            return 2;
+        }
+        process::start_log(log);
+        int code = 1;
+        try {
+            code = storm(storm_choice);
+        } catch (const std::exception& error) {
+            process::log::error("{}", error.what());
+        }
+        process::stop_log();
+        return code;
+    }
     if (settings.chosen() != "run") {
         std::fprintf(stderr, "klyuchnik-sim: say what to do: klyuchnik-sim run --help\n");
         return 2;

@@ -31,20 +31,46 @@ void add(ProtocolCounters& to, const ProtocolCounters& from) {
     to.malformed += from.malformed;
     to.bad_batches += from.bad_batches;
     to.expired_commands += from.expired_commands;
+    to.chunks_sent += from.chunks_sent;
+    to.unknown_chunks += from.unknown_chunks;
+    to.refused_documents += from.refused_documents;
+    to.rolled_back += from.rolled_back;
+}
+
+/// The files of one cabinet's flash: ID.journal, ID.rights, ID.state and so on.
+std::vector<std::filesystem::path> flash_files(const topics::DeviceId& id,
+                                               const std::filesystem::path& directory) {
+    std::vector<std::filesystem::path> files;
+    if (!std::filesystem::exists(directory)) return files;
+    for (const auto& entry : std::filesystem::directory_iterator{directory}) {
+        if (entry.path().filename().string().starts_with(id.text() + ".")) {
+            files.push_back(entry.path());
+        }
+    }
+    return files;
 }
 
 }  // namespace
 
+void copy_flash(const topics::DeviceId& id, const std::filesystem::path& from,
+                const std::filesystem::path& to) {
+    std::filesystem::create_directories(to);
+    for (const auto& file : flash_files(id, to)) std::filesystem::remove(file);
+    for (const auto& file : flash_files(id, from)) {
+        std::filesystem::copy_file(file, to / file.filename());
+    }
+}
+
 Cabinet::Cabinet(CabinetSettings settings, const CachedRights& rights, Ledger& ledger,
                  SteadyTime now)
-    : settings_{std::move(settings)}, rights_{rights}, ledger_{ledger}, random_{settings_.seed} {
+    : settings_{std::move(settings)},
+      rights_before_{rights},
+      ledger_{ledger},
+      random_{settings_.seed} {
     for (const CabinetKey& key : settings_.keys) slots_.push_back(SlotState{key, true, {}, {}});
     settings_.device.id = settings_.link.id;
     std::filesystem::create_directories(settings_.state_dir);
-    journal_ = std::make_unique<Journal>(
-        std::make_unique<FileStore>(settings_.state_dir / (id().text() + ".journal"),
-                                    settings_.flush),
-        settings_.journal);
+    open_flash();
     ledger_.caught_up(id(), *journal_);
     held_at_start_ = static_cast<std::int64_t>(journal_->size());
     const auto whereabouts = ledger_.whereabouts(id());
@@ -60,28 +86,49 @@ Cabinet::Cabinet(CabinetSettings settings, const CachedRights& rights, Ledger& l
 Cabinet::~Cabinet() = default;
 
 Uptime Cabinet::uptime(SteadyTime now) const {
-    return std::chrono::duration_cast<Uptime>(now - booted_);
+    return std::chrono::duration_cast<Uptime>(now - booted_) + skew_;
+}
+
+void Cabinet::open_flash() {
+    journal_ = std::make_unique<Journal>(
+        std::make_unique<FileStore>(settings_.state_dir / (id().text() + ".journal"),
+                                    settings_.flush),
+        settings_.journal);
+    document_store_ =
+        std::make_unique<FileDocumentStore>(settings_.state_dir, id().text(), settings_.flush);
+    documents_ = std::make_unique<Documents>(*document_store_);
+    rights_ = std::make_unique<DocumentRights>(*documents_, &rights_before_);
+}
+
+void Cabinet::lose_power() {
+    add(earlier_, protocol_->counters());
+    link_.reset();
+    protocol_.reset();
+    rights_.reset();
+    documents_.reset();
+    journal_.reset();
 }
 
 void Cabinet::boot(SteadyTime now) {
     booted_ = now;
-    if (!journal_) {
-        journal_ = std::make_unique<Journal>(
-            std::make_unique<FileStore>(settings_.state_dir / (id().text() + ".journal"),
-                                        settings_.flush),
-            settings_.journal);
-    }
+    skew_ = std::chrono::milliseconds{0};
+    restart_ = false;
+    if (!journal_) open_flash();
     if (journal_->damaged() > 0) {
         process::log::warn("{}: {} damaged records in the journal", id().text(),
                            journal_->damaged());
     }
     settings_.device.seed = random_();
-    protocol_ = std::make_unique<DeviceProtocol>(settings_.device, *journal_, rights_);
+    protocol_ =
+        std::make_unique<DeviceProtocol>(settings_.device, *journal_, *rights_, documents_.get());
     announced_ = false;
     last_batch_.clear();
     for (SlotState& slot : slots_) slot.unlocked_until.reset();
     reconnect_wait_ = std::chrono::milliseconds{0};
-    if (!offline_) {
+    connect_at_.reset();
+    const bool dead =
+        protocol_->on_trial() && settings_.firmware_trouble == FirmwareTrouble::never_connects;
+    if (!offline_ && !dead) {
         std::uniform_int_distribution<std::int64_t> spread{0, settings_.connect_spread.count()};
         connect_at_ = now + kBootTakes + std::chrono::milliseconds{spread(random_)};
     }
@@ -91,10 +138,7 @@ void Cabinet::boot(SteadyTime now) {
 
 void Cabinet::reboot(SteadyTime now) {
     ++counters_.reboots;
-    add(earlier_, protocol_->counters());
-    link_.reset();
-    protocol_.reset();
-    journal_.reset();
+    lose_power();
     boot(now);
 }
 
@@ -120,7 +164,6 @@ void Cabinet::drain_link(SteadyTime now) {
     // The grant of the subscription comes before anything that it delivers.
     if (link_->subscribed() && !announced_) {
         announced_ = true;
-        reconnect_wait_ = std::chrono::milliseconds{0};
         protocol_->subscribed(uptime(now));
         act(now);
     }
@@ -128,6 +171,9 @@ void Cabinet::drain_link(SteadyTime now) {
         protocol_->message(heard.level, heard.payload, uptime(now));
         act(now);
     }
+    // Only an answered birth counts: a broker that lets the cabinet in and throws it out again must
+    // not be asked five times a second.
+    if (protocol_->online()) reconnect_wait_ = std::chrono::milliseconds{0};
     if (link_->down()) lost(now);
 }
 
@@ -151,7 +197,7 @@ SteadyTime Cabinet::next_due(SteadyTime now) const {
     SteadyTime due = now + kMiscEvery;
     if (link_) due = std::min(due, misc_due_);
     if (connect_at_) due = std::min(due, *connect_at_);
-    if (const auto next = protocol_->next_due()) due = std::min(due, booted_ + *next);
+    if (const auto next = protocol_->next_due()) due = std::min(due, booted_ + *next - skew_);
     return due;
 }
 
@@ -226,6 +272,17 @@ void Cabinet::act(SteadyTime now) {
                     [&](ReportSlots&) {
                         if (!slots_.empty()) protocol_->record(slots_state(), uptime(now));
                     },
+                    [](RightsChanged&) {},
+                    [&](InstallFirmware&) {
+                        if (settings_.firmware_trouble == FirmwareTrouble::does_not_boot) {
+                            // It was started, and nobody was there to say that it is good.
+                            DeviceState state = documents_->state();
+                            state.firmware_started = true;
+                            documents_->keep(state);
+                        }
+                        restart_ = true;
+                    },
+                    [&](RollBackFirmware&) { restart_ = true; },
                 },
                 action);
         }
@@ -286,6 +343,11 @@ bool Cabinet::has(const KeyName& key) const {
     return slot != nullptr && slot->here;
 }
 
+std::string Cabinet::last_log() const {
+    const std::string* log = documents_->offered(kLogsDocument);
+    return log != nullptr ? *log : std::string{};
+}
+
 std::vector<Cabinet::OutKey> Cabinet::keys_out() const {
     std::vector<OutKey> out;
     for (const SlotState& slot : slots_) {
@@ -316,7 +378,8 @@ void Cabinet::run(const Run& command, SteadyTime now) {
                        if (!slots_.empty()) protocol_->record(slots_state(), uptime(now));
                    },
                    [&](const topics::Buzz&) {},
-                   [&](const topics::Lock&) {
+                   [&](const topics::Lock& body) {
+                       if (!body.locked) return;
                        for (SlotState& slot : slots_) slot.unlocked_until.reset();
                    },
                    [&](const topics::Reboot&) { restart_ = true; },
@@ -350,6 +413,34 @@ topics::SlotsState Cabinet::slots_state() const {
 
 // == trouble
 // ====================================================================================
+
+void Cabinet::advance(std::chrono::milliseconds by, SteadyTime now) {
+    skew_ += by;
+    protocol_->tick(uptime(now));
+    act(now);
+}
+
+void Cabinet::set_clock_error(std::optional<std::int64_t> seconds) {
+    settings_.device.clock_error_s = seconds;
+}
+
+void Cabinet::wipe_flash(SteadyTime now) {
+    ++counters_.reboots;
+    lose_power();
+    for (const auto& file : flash_files(id(), settings_.state_dir)) std::filesystem::remove(file);
+    boot(now);
+}
+
+void Cabinet::restore_flash(const std::filesystem::path& from, SteadyTime now) {
+    ++counters_.reboots;
+    lose_power();
+    copy_flash(id(), from, settings_.state_dir);
+    boot(now);
+}
+
+void Cabinet::save_flash(const std::filesystem::path& to) const {
+    copy_flash(id(), settings_.state_dir, to);
+}
 
 void Cabinet::go_offline(SteadyTime now) {
     offline_ = true;

@@ -134,6 +134,10 @@ bool CabinetClient::wait_online(milliseconds deadline) {
     return impl_->wait(deadline, [&] { return impl_->cabinet.online(); });
 }
 
+bool CabinetClient::wait_offline(milliseconds deadline) {
+    return impl_->wait(deadline, [&] { return !impl_->cabinet.online(); });
+}
+
 bool CabinetClient::wait_acked(milliseconds deadline) {
     return impl_->wait(deadline, [&] { return impl_->cabinet.drained(); });
 }
@@ -195,6 +199,88 @@ void CabinetClient::go_online() {
         cabinet.go_online(now);
         return true;
     });
+}
+
+void CabinetClient::advance(milliseconds by) {
+    impl_->with_cabinet([by](Cabinet& cabinet, SteadyTime now) {
+        cabinet.advance(by, now);
+        return true;
+    });
+}
+
+void CabinetClient::set_clock_error(std::optional<std::int64_t> seconds) {
+    impl_->with_cabinet([seconds](Cabinet& cabinet, SteadyTime) {
+        cabinet.set_clock_error(seconds);
+        return true;
+    });
+}
+
+void CabinetClient::wipe_flash() {
+    impl_->with_cabinet([](Cabinet& cabinet, SteadyTime now) {
+        cabinet.wipe_flash(now);
+        return true;
+    });
+}
+
+void CabinetClient::save_flash(const std::filesystem::path& to) {
+    impl_->with_cabinet([&](Cabinet& cabinet, SteadyTime) {
+        cabinet.save_flash(to);
+        return true;
+    });
+}
+
+void CabinetClient::restore_flash(const std::filesystem::path& from) {
+    impl_->with_cabinet([&](Cabinet& cabinet, SteadyTime now) {
+        cabinet.restore_flash(from, now);
+        return true;
+    });
+}
+
+void CabinetClient::set_firmware_trouble(FirmwareTrouble trouble) {
+    impl_->with_cabinet([trouble](Cabinet& cabinet, SteadyTime) {
+        cabinet.set_firmware_trouble(trouble);
+        return true;
+    });
+}
+
+std::int64_t CabinetClient::rights_version() const {
+    return impl_->with_cabinet(
+        [](Cabinet& cabinet, SteadyTime) { return cabinet.protocol().rights_version(); });
+}
+
+bool CabinetClient::wait_rights_version(std::int64_t version, milliseconds deadline) {
+    return impl_->wait(deadline,
+                       [&] { return impl_->cabinet.protocol().rights_version() == version; });
+}
+
+std::string CabinetClient::firmware() const {
+    return impl_->with_cabinet(
+        [](Cabinet& cabinet, SteadyTime) { return cabinet.protocol().firmware(); });
+}
+
+bool CabinetClient::wait_firmware(const std::string& version, milliseconds deadline) {
+    return impl_->wait(deadline, [&] { return impl_->cabinet.protocol().firmware() == version; });
+}
+
+void CabinetClient::note(const std::string& line) {
+    impl_->with_cabinet([&](Cabinet& cabinet, SteadyTime now) {
+        cabinet.note(line, now);
+        return true;
+    });
+}
+
+std::string CabinetClient::last_log() const {
+    return impl_->with_cabinet([](Cabinet& cabinet, SteadyTime) { return cabinet.last_log(); });
+}
+
+bool CabinetClient::locked() const {
+    return impl_->with_cabinet(
+        [](Cabinet& cabinet, SteadyTime) { return cabinet.protocol().locked(); });
+}
+
+std::string CabinetClient::time_zone() const {
+    return impl_->with_cabinet(
+        [](Cabinet& cabinet, SteadyTime) { return cabinet.protocol().time_zone(); });
 }
 
 bool CabinetClient::repeat_last_batch() {

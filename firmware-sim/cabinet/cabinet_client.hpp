@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -51,6 +52,8 @@ class CabinetClient {
 
     /// Connected, subscribed, and the birth is answered.
     bool wait_online(std::chrono::milliseconds deadline);
+    /// The opposite: the loss of the connection was noticed.
+    bool wait_offline(std::chrono::milliseconds deadline);
     /// Every fact is acknowledged.
     bool wait_acked(std::chrono::milliseconds deadline);
 
@@ -72,8 +75,35 @@ class CabinetClient {
     void reboot();
     void go_offline();
     void go_online();
+    /// The cabinet's own clock jumps ahead, as if so much time had passed: leases end, waits are
+    /// over. Until its next boot; the server's clock stays, so facts made then are dated ahead.
+    void advance(std::chrono::milliseconds by);
+    /// From the next boot on its clock is wrong by so many seconds, and it does not know.
+    void set_clock_error(std::optional<std::int64_t> seconds);
+    /// Power lost, the flash empty, power back: no journal, no documents, boot 1.
+    void wipe_flash();
+    /// A copy of the flash as it is now; restore_flash() boots from one. For a clone, copy the
+    /// flash (or copy_flash()) to the state_dir of a second CabinetClient with the same id.
+    void save_flash(const std::filesystem::path& to);
+    void restore_flash(const std::filesystem::path& from);
+    /// What the next update does.
+    void set_firmware_trouble(FirmwareTrouble trouble);
     /// The newest batch once more, byte for byte. False when there is none or no connection.
     bool repeat_last_batch();
+
+    // -- documents and what came of commands
+    /// Version of the rights document that counts; 0 = none yet.
+    std::int64_t rights_version() const;
+    bool wait_rights_version(std::int64_t version, std::chrono::milliseconds deadline);
+    /// What its birth says: the version that runs.
+    std::string firmware() const;
+    bool wait_firmware(const std::string& version, std::chrono::milliseconds deadline);
+    /// A line for the cabinet's log, which command logs.send offers to the server.
+    void note(const std::string& line);
+    /// The log as it was offered last; empty when it never was.
+    std::string last_log() const;
+    bool locked() const;
+    std::string time_zone() const;  ///< POSIX TZ as a command set it; empty before.
 
     ClientCounters counters() const;
 

@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "firmware-sim/device/crc32.hpp"
+#include "firmware-sim/device/records.hpp"
 #include "topics/codec.hpp"
 
 namespace klyuchnik::sim {
@@ -30,95 +30,7 @@ enum class Record : char {
     command_finished = 'E',
 };
 
-constexpr std::size_t kHeaderBytes = 12;
 constexpr std::uint32_t kRecordBytesMax = 1U << 20U;
-
-// == bytes, little-endian
-// ======================================================================================
-
-void put_u32(std::string& out, std::uint32_t value) {
-    for (unsigned shift = 0; shift < 32; shift += 8) {
-        out.push_back(static_cast<char>((value >> shift) & 0xFFU));
-    }
-}
-void put(std::string& out, std::int64_t value) {
-    const auto bits = static_cast<std::uint64_t>(value);
-    put_u32(out, static_cast<std::uint32_t>(bits));
-    put_u32(out, static_cast<std::uint32_t>(bits >> 32U));
-}
-void put(std::string& out, std::string_view text) {
-    put_u32(out, static_cast<std::uint32_t>(text.size()));
-    out.append(text);
-}
-void put(std::string& out, const std::optional<std::int64_t>& value) {
-    out.push_back(value ? '\1' : '\0');
-    if (value) put(out, *value);
-}
-
-std::uint32_t u32_at(std::string_view bytes, std::size_t at) {
-    std::uint32_t value = 0;
-    for (unsigned i = 0; i < 4; ++i) {
-        value |= std::uint32_t{static_cast<unsigned char>(bytes[at + i])} << (8 * i);
-    }
-    return value;
-}
-
-/// Reads what put() wrote; past the end it yields zeros and remembers.
-class Reader {
- public:
-    explicit Reader(std::string_view bytes) : bytes_{bytes} {}
-
-    char byte() {
-        if (!has(1)) return '\0';
-        return bytes_[at_++];
-    }
-    std::uint32_t u32() {
-        if (!has(4)) return 0;
-        const std::uint32_t value = u32_at(bytes_, at_);
-        at_ += 4;
-        return value;
-    }
-    std::int64_t number() {
-        const std::uint64_t low = u32();
-        const std::uint64_t high = u32();
-        return static_cast<std::int64_t>(low | (high << 32U));
-    }
-    std::optional<std::int64_t> maybe() {
-        if (byte() == '\0') return std::nullopt;
-        return number();
-    }
-    std::string text() {
-        const std::uint32_t size = u32();
-        if (!has(size)) return {};
-        std::string out{bytes_.substr(at_, size)};
-        at_ += size;
-        return out;
-    }
-    bool good() const { return good_; }
-
- private:
-    bool has(std::size_t n) {
-        if (bytes_.size() - at_ >= n) return true;
-        at_ = bytes_.size();
-        good_ = false;
-        return false;
-    }
-
-    std::string_view bytes_;
-    std::size_t at_ = 0;
-    bool good_ = true;
-};
-
-std::string framed(std::string_view payload) {
-    std::string out;
-    out.reserve(kHeaderBytes + payload.size());
-    const auto size = static_cast<std::uint32_t>(payload.size());
-    put_u32(out, size);
-    put_u32(out, ~size);
-    put_u32(out, crc32(payload));
-    out.append(payload);
-    return out;
-}
 
 std::string fact_record(Record type, Epoch epoch, const HeldFact& held) {
     const Fact& fact = held.fact;
@@ -252,20 +164,16 @@ void Journal::load(std::string_view bytes) {
     std::int64_t damaged_bytes = 0;
     bool damage_at_end = false;
     const auto intact_at = [&](std::size_t position) {
-        if (bytes.size() - position < kHeaderBytes) return false;
-        const std::uint32_t size = u32_at(bytes, position);
-        if (size != ~u32_at(bytes, position + 4) || size == 0 || size > kRecordBytesMax)
-            return false;
-        if (bytes.size() - position - kHeaderBytes < size) return false;
-        return crc32(bytes.substr(position + kHeaderBytes, size)) == u32_at(bytes, position + 8);
+        return record_at(bytes, position, kRecordBytesMax).has_value();
     };
-    while (bytes.size() - at >= kHeaderBytes) {
+    while (bytes.size() - at >= kRecordHeaderBytes) {
         const std::uint32_t size = u32_at(bytes, at);
         const bool size_known =
             size == ~u32_at(bytes, at + 4) && size > 0 && size <= kRecordBytesMax;
-        if (size_known && bytes.size() - at - kHeaderBytes < size) break;  // Cut short by a crash.
+        if (size_known && bytes.size() - at - kRecordHeaderBytes < size)
+            break;  // Cut short by a crash.
         if (size_known && intact_at(at)) {
-            const std::string_view payload = bytes.substr(at + kHeaderBytes, size);
+            const std::string_view payload = bytes.substr(at + kRecordHeaderBytes, size);
             if (damage_at_end && (payload[0] == static_cast<char>(Record::fact) ||
                                   payload[0] == static_cast<char>(Record::kept))) {
                 Reader reader{payload.substr(1)};
@@ -277,7 +185,7 @@ void Journal::load(std::string_view bytes) {
                 damage_at_end = false;
             }
             if (!apply(payload)) ++damaged_;
-            at += kHeaderBytes + size;
+            at += kRecordHeaderBytes + size;
             continue;
         }
         ++damaged_;
@@ -285,7 +193,7 @@ void Journal::load(std::string_view bytes) {
         damaged_crc = u32_at(bytes, at + 8);
         std::size_t next = at + 1;
         if (size_known) {
-            next = at + kHeaderBytes + size;
+            next = at + kRecordHeaderBytes + size;
         } else {
             while (next < bytes.size() && !intact_at(next)) ++next;
         }
@@ -363,6 +271,10 @@ bool Journal::apply(std::string_view payload) {
             const auto* report = std::get_if<topics::JournalOverrun>(&held.fact.body);
             if (report != nullptr && static_cast<Record>(payload[0]) == Record::fact) {
                 overrun_ = std::max<std::int64_t>(0, overrun_ - report->count);
+            }
+            if (const auto* done = std::get_if<topics::CommandDone>(&held.fact.body)) {
+                // A crash may have come between this and the mark behind it.
+                command_finished_ = std::max(command_finished_, done->command);
             }
             boot_ = std::max(boot_, held.fact.at.boot.value_or(0));
             last_ = held.sequence;

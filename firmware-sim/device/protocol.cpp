@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "firmware-sim/device/crc32.hpp"
+#include "topics/chunk.hpp"
 #include "topics/codec.hpp"
 
 namespace klyuchnik::sim {
@@ -21,21 +21,81 @@ constexpr std::int64_t kBusy = 429;
 constexpr std::int64_t kServerTrouble = 500;
 constexpr std::int64_t kMoreCards = 428;
 
+/// Acks still waited for that are remembered; from then on the oldest one stands for the rest.
+constexpr std::size_t kUnansweredMax = 64;
+/// An ack is not under way for longer: what was sent before is not answered any more.
+constexpr Uptime kAckLifeMax = std::chrono::seconds{90};
+/// How much earlier or later the end of the lease must be to be worth a write.
+constexpr std::int64_t kLeaseNoted_s = 600;
+
 /// Fixed header with its longest length, and the length of the topic.
 constexpr std::size_t kPacketOverhead = 1 + 4 + 2;
 
 }  // namespace
 
 DeviceProtocol::DeviceProtocol(DeviceSettings settings, Journal& journal,
-                               const CachedRights& rights)
-    : settings_{std::move(settings)}, journal_{journal}, rights_{rights}, random_{settings_.seed} {
+                               const CachedRights& rights, Documents* documents)
+    : settings_{std::move(settings)},
+      journal_{journal},
+      rights_{rights},
+      documents_{documents},
+      log_{settings_.log_bytes_max},
+      random_{settings_.seed} {
     // Numbers of questions rise over reboots too, so that an answer to an earlier life fits none.
     next_request_ = journal_.boot() * 1'000'000 + 1;
+    if (documents_ != nullptr) {
+        state_ = documents_->state();
+        start_firmware();
+        PullSettings pull;
+        pull.repeat = settings_.chunk_repeat;
+        pull.repeat_max = settings_.resend_max;
+        pull.rest = settings_.document_rest;
+        pull.mistakes = settings_.mistakes;
+        pull.document = kRightsDocument;
+        pull.bytes_max = topics::limits::kRightsDocumentBytesMax;
+        rights_pull_.emplace(pull, *documents_);
+        pull.document = kFirmwareDocument;
+        pull.bytes_max = topics::limits::kDocumentBytesMax;
+        firmware_pull_.emplace(pull, *documents_);
+    }
+    if (state_.heartbeat_s > 0) {
+        settings_.heartbeat_s = state_.heartbeat_s;
+        settings_.heartbeat = std::chrono::seconds{state_.heartbeat_s};
+    }
+    if (settings_.utc_at_boot_s) {
+        clock_ = {*settings_.utc_at_boot_s, Uptime{0}};
+        if (state_.lease_until_utc_s > 0) {
+            lease_until_ =
+                std::chrono::seconds{state_.lease_until_utc_s - *settings_.utc_at_boot_s};
+        }
+    }
+    note("boot, firmware " + settings_.firmware, Uptime{0});
     const std::int64_t started = journal_.command_started();
     if (started > journal_.command_finished()) {
         command_finished(started, 500, "restarted before the end", Uptime{0});
     }
     actions_.emplace_back(ReportSlots{});
+}
+
+/// What the boot loader does: new firmware is started once; if it comes up again without having
+/// proven itself, the old one runs.
+void DeviceProtocol::start_firmware() {
+    if (!state_.firmware_tried.empty()) {
+        if (state_.firmware_started) {
+            state_.firmware_refused = std::exchange(state_.firmware_tried, {});
+            state_.firmware_started = false;
+            ++counters_.rolled_back;
+        } else {
+            state_.firmware_started = true;
+            trial_until_ = settings_.firmware_trial;
+        }
+        keep_state();
+    }
+    if (!state_.firmware_tried.empty()) {
+        settings_.firmware = state_.firmware_tried;
+    } else if (!state_.firmware.empty()) {
+        settings_.firmware = state_.firmware;
+    }
 }
 
 // == inputs
@@ -51,13 +111,17 @@ void DeviceProtocol::connected(topics::Connection cn, Uptime) {
     batch_ = {};
     slow_until_.reset();
     heartbeat_due_.reset();
-    oldest_unanswered_.reset();
+    unanswered_.clear();
     command_clock_.reset();
+    newest_ack_s_ = 0;
+    reconnect_spread_ = std::chrono::seconds{0};
+    upload_.reset();
 }
 
 void DeviceProtocol::subscribed(Uptime now) {
     if (!connected_ || subscribed_) return;
     subscribed_ = true;
+    note("connected", now);
     send_birth(now);
     heartbeat_due_ = now + settings_.heartbeat;
     settle(now);
@@ -68,6 +132,12 @@ void DeviceProtocol::disconnected(Uptime now) {
     subscribed_ = false;
     born_ = false;
     in_flight_.reset();
+    upload_.reset();
+    if (documents_ != nullptr) {
+        rights_pull_->interrupted();
+        firmware_pull_->interrupted();
+    }
+    note("connection lost", now);
     // Their answers would carry the number of a connection that is gone.
     const auto waiting = std::exchange(questions_, {});
     for (const auto& [number, question] : waiting) decide_offline(number, question, true, now);
@@ -97,6 +167,14 @@ void DeviceProtocol::message(Level level, std::string_view payload, Uptime now) 
             read(topics::decode_command(payload),
                  [&](const auto& command) { take_command(command, now); });
             break;
+        case Level::chunk_down:
+            if (const auto chunk = topics::decode_chunk(payload)) {
+                take_chunk(*chunk, now);
+            } else {
+                read(topics::decode_chunks_wanted(payload),
+                     [&](const auto& wanted) { take_chunks_wanted(wanted); });
+            }
+            break;
         default:
             ++counters_.malformed;
             break;
@@ -105,6 +183,12 @@ void DeviceProtocol::message(Level level, std::string_view payload, Uptime now) 
 }
 
 void DeviceProtocol::tick(Uptime now) {
+    if (settings_.mistakes.sends_before_flush) journal_.flush();
+    if (trial_until_ && now >= *trial_until_) {
+        trial_until_.reset();
+        note("firmware " + settings_.firmware + " has not reached the server", now);
+        actions_.emplace_back(RollBackFirmware{settings_.firmware});
+    }
     std::vector<std::int64_t> overdue;
     for (const auto& [number, question] : questions_) {
         if (now >= question.asked + settings_.request_deadline) overdue.push_back(number);
@@ -119,7 +203,7 @@ void DeviceProtocol::tick(Uptime now) {
         if (in_flight_ && batch_.due && now >= *batch_.due) {
             ++counters_.resent;
             in_flight_->answered = false;
-            if (!oldest_unanswered_) oldest_unanswered_ = now;
+            sent(now);
             actions_.emplace_back(
                 Publish{Level::facts, in_flight_->payload, false, Said::batch_again});
             again_later(batch_, now);
@@ -132,10 +216,15 @@ Sequence DeviceProtocol::record(topics::FactBody body, Uptime now) {
     topics::Fact fact;
     fact.at = time_of_fact(now);
     fact.body = std::move(body);
+    const Sequence sequence = add(std::move(fact));
+    settle(now);
+    return sequence;
+}
+
+Sequence DeviceProtocol::add(topics::Fact fact) {
     const Sequence sequence = journal_.append(std::move(fact));
     actions_.emplace_back(
         Recorded{FactNumber{journal_.epoch(), sequence}, journal_.held().back().fact});
-    settle(now);
     return sequence;
 }
 
@@ -143,7 +232,7 @@ std::int64_t DeviceProtocol::ask(topics::CardSerial card, topics::KeyName key,
                                  std::vector<topics::CardSerial> with, Uptime now) {
     const std::int64_t number = next_request_++;
     Question question{std::move(card), std::move(key), now};
-    if (!subscribed_) {
+    if (!subscribed_ || state_.locked) {
         decide_offline(number, question, false, now);
     } else if (questions_.size() >= kQuestionsMax) {
         Decided busy;
@@ -169,8 +258,14 @@ std::int64_t DeviceProtocol::ask(topics::CardSerial card, topics::KeyName key,
 
 void DeviceProtocol::command_finished(std::int64_t command, std::int64_t rc,
                                       std::optional<std::string> note, Uptime now) {
+    // Both reach the disk in one write. If it is cut short, the fact without the mark says as much;
+    // the mark alone would leave the server without an end.
+    topics::Fact fact;
+    fact.at = time_of_fact(now);
+    fact.body = topics::CommandDone{command, rc, std::move(note)};
+    add(std::move(fact));
     journal_.finish_command(command);
-    record(topics::CommandDone{command, rc, std::move(note)}, now);
+    settle(now);
 }
 
 std::optional<Uptime> DeviceProtocol::next_due() const {
@@ -181,10 +276,12 @@ std::optional<Uptime> DeviceProtocol::next_due() const {
     for (const auto& [number, question] : questions_) {
         consider(question.asked + settings_.request_deadline);
     }
+    consider(trial_until_);
     if (!subscribed_) return due;
     if (!born_) consider(birth_.due);
     if (in_flight_) consider(batch_.due);
     if (born_ && !in_flight_ && !journal_.empty()) consider(slow_until_);
+    if (born_) consider(documents_due());
     consider(heartbeat_due_);
     return due;
 }
@@ -197,9 +294,25 @@ void DeviceProtocol::settle(Uptime now) {
     if (auto dropped = journal_.take_dropped(); !dropped.empty()) {
         actions_.emplace_back(Dropped{std::move(dropped)});
     }
-    journal_.flush();
+    if (!settings_.mistakes.sends_before_flush) journal_.flush();
     if (slow_until_ && now >= *slow_until_) slow_until_.reset();
-    if (born_ && !in_flight_ && !slow_until_ && !journal_.empty()) send_batch(now);
+    if (!born_ || slow_until_) return;
+    if (!in_flight_ && !journal_.empty()) send_batch(now);
+    go_on_with_documents(now);
+}
+
+/// Something that an ack will answer goes out.
+void DeviceProtocol::sent(Uptime now) {
+    while (!unanswered_.empty() && now - unanswered_.front() > kAckLifeMax) unanswered_.pop_front();
+    if (unanswered_.size() < kUnansweredMax) unanswered_.push_back(now);
+}
+
+void DeviceProtocol::note(const std::string& line, Uptime now) {
+    log_.add(journal_.boot(), now, line);
+}
+
+void DeviceProtocol::keep_state() {
+    if (documents_ != nullptr) documents_->keep(state_);
 }
 
 void DeviceProtocol::again_later(Backoff& backoff, Uptime now) {
@@ -219,11 +332,12 @@ void DeviceProtocol::send_birth(Uptime now) {
     birth.since_boot_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
     birth.lo = journal_.oldest();
     birth.hi = journal_.last();
+    birth.rights_version = rights_version();
     birth.last_command = std::max(journal_.command_started(), journal_.command_finished());
     birth.heartbeat_s = settings_.heartbeat_s;
     birth.packet_bytes_max = settings_.packet_bytes_max;
     birth.firmware = settings_.firmware;
-    if (!oldest_unanswered_) oldest_unanswered_ = now;
+    sent(now);
     actions_.emplace_back(Publish{Level::state, topics::encode(birth), true, Said::birth});
     again_later(birth_, now);
 }
@@ -233,7 +347,8 @@ void DeviceProtocol::send_heartbeat(Uptime now) {
     heartbeat.cn = cn_;
     heartbeat.rssi_dbm = -61;
     heartbeat.uptime_s = std::chrono::duration_cast<std::chrono::seconds>(now).count();
-    if (!oldest_unanswered_) oldest_unanswered_ = now;
+    heartbeat.content = R"({"cf":)" + std::to_string(rights_version()) + "}";
+    sent(now);
     actions_.emplace_back(
         Publish{Level::telemetry, topics::encode(heartbeat), false, Said::heartbeat});
     heartbeat_due_ = now + settings_.heartbeat;
@@ -258,7 +373,8 @@ void DeviceProtocol::send_batch(Uptime now) {
     // A fact that is alone and still too large for one packet goes out all the same: the server may
     // take it.
     in_flight_ = InFlight{held.front().sequence, held[count - 1].sequence, payload, false};
-    if (!oldest_unanswered_) oldest_unanswered_ = now;
+    if (settings_.mistakes.forgets_before_ack) journal_.acknowledge(in_flight_->last);
+    sent(now);
     actions_.emplace_back(Publish{Level::facts, std::move(payload), false, Said::batch});
     batch_ = {};
     again_later(batch_, now);
@@ -273,19 +389,38 @@ std::size_t DeviceProtocol::payload_max(Level level) const {
 // == hearing
 // =======================================================================================
 
+/// UTC at uptime 0, rounded up: `now` is cut to seconds, and what the ack answers was sent before
+/// the server looked at its clock. An ack that is no newer than another moves the clock forward
+/// only, so that one which was held up can not make a late command look early.
+void DeviceProtocol::set_command_clock(std::int64_t now_s, Uptime now) {
+    while (unanswered_.size() > 1 && now - unanswered_.front() > kAckLifeMax) {
+        unanswered_.pop_front();
+    }
+    if (unanswered_.empty()) return;
+    const Uptime told = std::chrono::seconds{now_s + 1} - unanswered_.front();
+    unanswered_.pop_front();
+    const bool newer = now_s > newest_ack_s_;
+    newest_ack_s_ = std::max(newest_ack_s_, now_s);
+    if (!command_clock_ || newer || told > *command_clock_) command_clock_ = told;
+}
+
 void DeviceProtocol::take_ack(const topics::Ack& ack, Uptime now) {
     clock_ = {ack.now_s, now};
-    if (oldest_unanswered_) {
-        command_clock_ = {ack.now_s, *oldest_unanswered_};
-        oldest_unanswered_.reset();
+    set_command_clock(ack.now_s, now);
+    if (ack.error == AckError::bad) {
+        batch_unreadable(ack);
+        return;
     }
-    lease_until_ = now + std::chrono::seconds{ack.lease_s};
     reconnect_spread_ = std::chrono::seconds{ack.reconnect_spread_s.value_or(0)};
+    // An ack that only says "who are you" or "wait" may come from somebody who has not looked.
+    if (ack.error != AckError::hello && ack.error != AckError::slow) take_wishes(ack, now);
 
     if (ack.error == AckError::epoch && ack.epoch.value > 0 && ack.epoch != journal_.epoch()) {
         ++counters_.epochs;
         in_flight_.reset();
         refusals_ = 0;
+        note("epoch " + std::to_string(ack.epoch.value), now);
+        if (settings_.mistakes.drops_at_new_epoch) journal_.acknowledge(journal_.last());
         actions_.emplace_back(Renumbered{journal_.renumber(ack.epoch)});
         // The retained birth still says the old epoch.
         birth_ = {};
@@ -312,6 +447,7 @@ void DeviceProtocol::take_ack(const topics::Ack& ack, Uptime now) {
             break;
         case AckError::gap:
             ++counters_.gaps;
+            note("gap behind " + std::to_string(ack.acked.value), now);
             if (in_flight_ && in_flight_->first.value != ack.acked.value + 1) in_flight_.reset();
             if (!journal_.empty() && journal_.oldest().value > ack.acked.value + 1) {
                 actions_.emplace_back(ReportSlots{});
@@ -332,10 +468,44 @@ void DeviceProtocol::take_ack(const topics::Ack& ack, Uptime now) {
             if (!born_) birth_.due = slow_until_;
             return;
         case AckError::bad:
-            batch_unreadable(ack);
             return;
     }
-    if (ack.epoch == journal_.epoch() && ack.epoch.value > 0) born_ = true;
+    if (ack.epoch != journal_.epoch() || ack.epoch.value == 0) return;
+    born_ = true;
+    if (on_trial()) {
+        note("firmware " + settings_.firmware + " is good", now);
+        state_.firmware = std::exchange(state_.firmware_tried, {});
+        state_.firmware_started = false;
+        trial_until_.reset();
+        keep_state();
+    }
+}
+
+/// Lease, rights and firmware, as the server wants them.
+void DeviceProtocol::take_wishes(const topics::Ack& ack, Uptime now) {
+    lease_until_ = now + std::chrono::seconds{ack.lease_s};
+    if (documents_ == nullptr) return;
+    if (settings_.utc_at_boot_s) {
+        const std::int64_t until = ack.now_s + ack.lease_s;
+        if (until < state_.lease_until_utc_s || until - state_.lease_until_utc_s > kLeaseNoted_s) {
+            state_.lease_until_utc_s = until;
+        }
+    }
+    // 0: nothing was made for this device yet.
+    if (ack.rights_version > 0 && ack.rights_version != rights_version()) {
+        rights_pull_->want(ack.rights_version, "");
+    } else {
+        rights_pull_->want_nothing();
+    }
+    const auto& wanted = ack.firmware_wanted;
+    if (wanted && *wanted != state_.firmware_refused) state_.firmware_refused.clear();
+    if (!wanted || *wanted == settings_.firmware || *wanted == state_.firmware_refused ||
+        on_trial()) {
+        firmware_pull_->want_nothing();
+    } else {
+        firmware_pull_->want(0, *wanted);
+    }
+    keep_state();
 }
 
 void DeviceProtocol::batch_unreadable(const topics::Ack& ack) {
@@ -353,13 +523,16 @@ void DeviceProtocol::batch_unreadable(const topics::Ack& ack) {
     in_flight_->answered = true;
     if (++refusals_ < kRefusalsMax) return;
     refusals_ = 0;
-    journal_.set_aside(in_flight_->first, crc32(in_flight_->payload),
+    journal_.set_aside(in_flight_->first, topics::crc32(in_flight_->payload),
                        static_cast<std::int64_t>(in_flight_->payload.size()));
     actions_.emplace_back(SetAside{FactNumber{journal_.epoch(), in_flight_->first}});
     in_flight_.reset();
 }
 
 void DeviceProtocol::take_answer(const topics::RequestAnswer& answer, Uptime now) {
+    for (auto* pull : {&rights_pull_, &firmware_pull_}) {
+        if (*pull && (*pull)->answered(answer, random_, now)) return;
+    }
     const auto node = questions_.extract(answer.number);
     if (node.empty()) {
         ++counters_.late_answers;
@@ -371,7 +544,7 @@ void DeviceProtocol::take_answer(const topics::RequestAnswer& answer, Uptime now
         decide_offline(answer.number, question, true, now);
         return;
     }
-    if (answer.rc >= kServerTrouble || answer.rc == kBusy) {
+    if (answer.rc >= kServerTrouble || answer.rc == kBusy || state_.locked) {
         decide_offline(answer.number, question, true, now);
         return;
     }
@@ -397,14 +570,21 @@ void DeviceProtocol::decide_offline(std::int64_t number, const Question& questio
     decided.offline = true;
     decided.unanswered = unanswered;
     decided.waited = now - question.asked;
-    if (!lease_runs(now)) {
+    const auto why_not = [&] { return rights_.why_not(question.card, question.key, utc_s(now)); };
+    if (state_.locked) {
+        decided.rc = 403;
+        decided.code = "locked";
+        decided.text = "The cabinet is locked";
+    } else if (!lease_runs(now)) {
         decided.rc = 403;
         decided.code = "lease_ended";
         decided.text = "The cabinet has been without the server for too long";
-    } else if (!rights_.allows(question.card, question.key)) {
+    } else if (const std::string code{why_not()}; !code.empty()) {
         decided.rc = 403;
-        decided.code = "no_right";
-        decided.text = "No right to this key";
+        decided.code = code;
+        decided.text = code == "needs_server" ? "This key is given out with the server only"
+                       : code == "not_now"    ? "No right to this key at this time"
+                                              : "No right to this key";
     } else {
         decided.granted = true;
     }
@@ -426,32 +606,190 @@ void DeviceProtocol::decide(Decided decided, Uptime now) {
 }
 
 void DeviceProtocol::take_command(const topics::Command& command, Uptime now) {
+    const Mistakes& mistakes = settings_.mistakes;
     // Repeated until its fact arrives; the fact is in the journal, which repeats as well.
-    if (command.number <= journal_.command_started()) return;
+    if (command.number <= journal_.command_started() && !mistakes.runs_repeated_commands) return;
+    // One at a time: the marks of start and end stand for one command. The server repeats.
+    if (journal_.command_started() > journal_.command_finished()) return;
     // Without an ack on this connection there is no time to judge the expiry by.
     if (!command_clock_) return;
-    const auto since = std::chrono::ceil<std::chrono::seconds>(now - command_clock_->second);
-    const std::int64_t utc = command_clock_->first + since.count();
-    journal_.start_command(command.number);
+    const auto utc = *command_clock_ + now;
+    if (!mistakes.starts_without_mark) journal_.start_command(command.number);
     record(topics::CommandAccepted{command.number}, now);
-    if (utc >= command.expires_s) {
+    const std::string kind{topics::kind_of(command.body)};
+    note("command " + std::to_string(command.number) + " " + kind, now);
+    if (utc >= std::chrono::seconds{command.expires_s} && !mistakes.runs_expired_commands) {
         ++counters_.expired_commands;
         command_finished(command.number, 408, std::nullopt, now);
         return;
     }
     if (const auto* wanted = std::get_if<topics::SettingsCommand>(&command.body)) {
+        if (wanted->time_zone) state_.time_zone = *wanted->time_zone;
         if (wanted->heartbeat_s) {
+            state_.heartbeat_s = *wanted->heartbeat_s;
             settings_.heartbeat_s = *wanted->heartbeat_s;
             settings_.heartbeat = std::chrono::seconds{*wanted->heartbeat_s};
+            if (heartbeat_due_) {
+                heartbeat_due_ = std::min(*heartbeat_due_, now + settings_.heartbeat);
+            }
         }
+        keep_state();
         command_finished(command.number, 0, std::nullopt, now);
         return;
+    }
+    if (std::holds_alternative<topics::LogsSend>(command.body) && documents_ != nullptr) {
+        offer_log(command, now);
+        return;
+    }
+    if (const auto* lock = std::get_if<topics::Lock>(&command.body)) {
+        state_.locked = lock->locked;
+        keep_state();
     }
     actions_.emplace_back(Run{command.number, command.body});
 }
 
+// == documents
+// ==============================================================================
+
+bool DeviceProtocol::current() const {
+    return !rights_pull_ || (!rights_pull_->wants() && !firmware_pull_->wants());
+}
+
+std::optional<Uptime> DeviceProtocol::documents_due() const {
+    std::optional<Uptime> due;
+    const auto consider = [&](std::optional<Uptime> at) {
+        if (at && (!due || *at < *due)) due = at;
+    };
+    if (rights_pull_) consider(rights_pull_->next_due());
+    if (firmware_pull_) consider(firmware_pull_->next_due());
+    if (upload_) consider(documents_quiet_until_);
+    if (due) due = std::max(*due, documents_quiet_until_);
+    if (due && slow_until_) due = std::max(*due, *slow_until_);
+    return due;
+}
+
+void DeviceProtocol::go_on_with_documents(Uptime now) {
+    if (documents_ == nullptr || now < documents_quiet_until_) return;
+    if (ask_for(*rights_pull_, now) || ask_for(*firmware_pull_, now) || send_chunk()) {
+        documents_quiet_until_ = now + settings_.chunk_pause;
+    }
+}
+
+bool DeviceProtocol::ask_for(DocumentPull& pull, Uptime now) {
+    auto body = pull.next(next_request_, random_, now);
+    if (!body) {
+        // Nothing to ask: perhaps all of it was there from before a reboot.
+        if (pull.whole() != nullptr)
+            &pull == &*rights_pull_ ? take_rights(now) : take_firmware(now);
+        return false;
+    }
+    topics::Request request;
+    request.cn = cn_;
+    request.number = next_request_++;
+    request.body = std::move(*body);
+    actions_.emplace_back(Publish{Level::request, topics::encode(request), false, Said::document});
+    return true;
+}
+
+bool DeviceProtocol::send_chunk() {
+    if (!upload_) return false;
+    const std::string* content = documents_->offered(upload_->document);
+    const std::int64_t chunk_bytes = topics::chunk_bytes_for(settings_.packet_bytes_max);
+    if (content == nullptr || upload_->next >= upload_->end) {
+        upload_.reset();
+        return false;
+    }
+    actions_.emplace_back(Publish{
+        Level::chunk_up,
+        topics::encode(topics::chunk_at(*content, upload_->tag, upload_->next++, chunk_bytes)),
+        false, Said::chunk});
+    ++counters_.chunks_sent;
+    if (upload_->next >= upload_->end) upload_.reset();
+    return true;
+}
+
+void DeviceProtocol::take_chunk(const topics::Chunk& chunk, Uptime now) {
+    bool taken = false;
+    for (auto* pull : {&rights_pull_, &firmware_pull_}) {
+        taken = taken || (*pull && (*pull)->arrived(chunk, random_, now));
+    }
+    if (!taken) ++counters_.unknown_chunks;
+    if (rights_pull_ && rights_pull_->whole() != nullptr) take_rights(now);
+    if (firmware_pull_ && firmware_pull_->whole() != nullptr) take_firmware(now);
+}
+
+void DeviceProtocol::take_rights(Uptime now) {
+    const DocumentHead& head = rights_pull_->whole()->head;
+    const bool trusting = trusts(settings_.mistakes);
+    auto decoded = topics::decode_rights(rights_pull_->whole()->content);
+    if (!decoded || (decoded->version != head.version && !trusting)) {
+        note("rights " + std::to_string(head.version) + " can not be read", now);
+        rights_pull_->refuse(random_, now);
+        return;
+    }
+    if (trusting) decoded->version = head.version;
+    documents_->make_rights_current(std::move(*decoded));
+    rights_pull_->want_nothing();
+    note("rights " + std::to_string(rights_version()), now);
+    actions_.emplace_back(RightsChanged{rights_version()});
+}
+
+void DeviceProtocol::take_firmware(Uptime now) {
+    const std::string version = firmware_pull_->whole()->head.label;
+    state_.firmware_tried = version;
+    state_.firmware_started = false;
+    keep_state();
+    documents_->drop(kFirmwareDocument);
+    firmware_pull_->want_nothing();
+    note("firmware " + version + " installed", now);
+    actions_.emplace_back(InstallFirmware{version});
+}
+
+/// The document is on the disk before its fact is, so the server never asks for what is not there.
+void DeviceProtocol::offer_log(const topics::Command& command, Uptime now) {
+    const std::string text = log_.text();
+    documents_->offer(kLogsDocument, text);
+    topics::DocumentReady ready;
+    ready.document = kLogsDocument;
+    ready.bytes = static_cast<std::int64_t>(text.size());
+    ready.sha256 = topics::to_hex(topics::sha256(text));
+    record(std::move(ready), now);
+    command_finished(command.number, 0, std::nullopt, now);
+}
+
+void DeviceProtocol::take_chunks_wanted(const topics::ChunksWanted& wanted) {
+    const std::string* content =
+        documents_ != nullptr ? documents_->offered(wanted.document) : nullptr;
+    const std::int64_t total =
+        content == nullptr ? 0
+                           : topics::chunks_of(static_cast<std::int64_t>(content->size()),
+                                               topics::chunk_bytes_for(settings_.packet_bytes_max));
+    if (wanted.index >= total) {
+        ++counters_.unknown_chunks;
+        return;
+    }
+    Upload upload;
+    upload.document = wanted.document;
+    upload.tag = topics::tag_of(topics::sha256(*content));
+    upload.next = wanted.index;
+    upload.end = std::min(total, wanted.index + wanted.count);
+    upload_ = std::move(upload);
+}
+
+ProtocolCounters DeviceProtocol::counters() const {
+    ProtocolCounters all = counters_;
+    for (const auto* pull : {&rights_pull_, &firmware_pull_}) {
+        if (*pull) all.refused_documents += (*pull)->counters().refused;
+    }
+    return all;
+}
+
 // == time
 // ===================================================================================
+
+bool DeviceProtocol::lease_runs(Uptime now) const {
+    return now < lease_until_.value_or(settings_.lease_grace);
+}
 
 std::optional<std::int64_t> DeviceProtocol::utc_s(Uptime now) const {
     if (!clock_) return std::nullopt;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <random>
@@ -12,16 +14,18 @@
 #include <variant>
 #include <vector>
 
+#include "firmware-sim/device/device_log.hpp"
+#include "firmware-sim/device/document_pull.hpp"
+#include "firmware-sim/device/documents.hpp"
 #include "firmware-sim/device/journal.hpp"
+#include "firmware-sim/device/mistakes.hpp"
+#include "firmware-sim/device/rights.hpp"
+#include "topics/chunk.hpp"
 #include "topics/device.hpp"
 #include "topics/limits.hpp"
 #include "topics/names.hpp"
 
 namespace klyuchnik::sim {
-
-/// Time since this boot, from a clock that never jumps. All inputs carry it; it never runs
-/// backwards.
-using Uptime = std::chrono::microseconds;
 
 struct DeviceSettings {
     topics::DeviceId id;
@@ -32,28 +36,38 @@ struct DeviceSettings {
     Uptime resend_first = topics::limits::kResendFirst;
     Uptime resend_max = topics::limits::kResendMax;
     Uptime request_deadline = topics::limits::kRequestDeadline;
-    std::string firmware = "sim-1";
+    std::string firmware = "sim-1";  ///< As built; an update that has proven itself counts more.
+    Uptime chunk_repeat = topics::limits::kChunkRepeat;  ///< Of an unanswered question for a chunk.
+    /// Between two messages about documents: a large one must not use up the device's share.
+    Uptime chunk_pause = std::chrono::milliseconds{15};
+    /// After a version of a document that could not be had or was refused, doubling up to an hour.
+    Uptime document_rest = std::chrono::seconds{60};
+    /// New firmware that has not reached the server by then is given up.
+    Uptime firmware_trial = std::chrono::minutes{5};
+    /// After a boot and before the first ack nobody knows whether the lease still runs. It counts
+    /// as ended, unless a site would rather have so long a grace.
+    Uptime lease_grace{0};
+    /// What a clock with a battery says at the boot. Most cabinets have none.
+    std::optional<std::int64_t> utc_at_boot_s;
+    std::size_t log_bytes_max = 65'536;  ///< Of the ring of lines that logs.send offers.
+    Mistakes mistakes;
     /// A device whose clock is wrong and that does not know: added to every time it reports.
     std::optional<std::int64_t> clock_error_s;
     std::uint64_t seed = 1;  ///< Of the jitter.
 };
 
-/// Rights kept in the device for the time without a server.
-class CachedRights {
- public:
-    virtual ~CachedRights() = default;
-    virtual bool allows(const topics::CardSerial& card, const topics::KeyName& key) const = 0;
-
- protected:
-    CachedRights() = default;
-    CachedRights(const CachedRights&) = default;
-    CachedRights& operator=(const CachedRights&) = default;
-};
-
 // -- actions: what the owner of the protocol is to do, in this order
 // --------------------------------------------------------------------------------------------------------
 
-enum class Said : std::uint8_t { birth, batch, batch_again, request, heartbeat };
+enum class Said : std::uint8_t {
+    birth,
+    batch,
+    batch_again,
+    request,
+    heartbeat,
+    document,  ///< doc.info, doc.get
+    chunk,     ///< A piece of a document that is offered.
+};
 
 struct Publish {
     topics::Level level;
@@ -79,8 +93,8 @@ struct Decided {
     bool unanswered =
         false;  ///< Offline because the server was asked and gave no usable answer in time.
     std::int64_t rc = 0;
-    std::string
-        code;  ///< Code name when refused; "lease_ended" and "no_right" are the device's own.
+    std::string code;  ///< Code name when refused; the device's own are "lease_ended", "locked",
+                       ///< "no_right", "not_now", "needs_server" and "busy".
     std::string text;  ///< For the display.
     std::optional<topics::Slot> slot;
     Uptime waited{0};
@@ -105,8 +119,22 @@ struct SetAside {
 /// Report what is in every slot (record SlotsState): after a boot, a gap, an overrun.
 struct ReportSlots {};
 
-using Action =
-    std::variant<Publish, Recorded, Decided, Run, Renumbered, Dropped, SetAside, ReportSlots>;
+/// Another rights document counts from now on.
+struct RightsChanged {
+    std::int64_t version;
+};
+/// An image is on the disk and is to be started: boot. The next object over the same documents
+/// runs it, says so in its birth, and proves it by reaching the server.
+struct InstallFirmware {
+    std::string version;
+};
+/// The new firmware has not reached the server in time: boot, and the old one runs again.
+struct RollBackFirmware {
+    std::string version;
+};
+
+using Action = std::variant<Publish, Recorded, Decided, Run, Renumbered, Dropped, SetAside,
+                            ReportSlots, RightsChanged, InstallFirmware, RollBackFirmware>;
 
 struct ProtocolCounters {
     std::int64_t resent = 0;        ///< Batches sent again because no ack came.
@@ -117,6 +145,10 @@ struct ProtocolCounters {
     std::int64_t malformed = 0;     ///< What the server said and could not be read.
     std::int64_t bad_batches = 0;   ///< Batches the server could not read.
     std::int64_t expired_commands = 0;
+    std::int64_t chunks_sent = 0;
+    std::int64_t unknown_chunks = 0;     ///< Of no document that is wanted here.
+    std::int64_t refused_documents = 0;  ///< Versions that could not be had or read.
+    std::int64_t rolled_back = 0;        ///< Firmware that did not prove itself.
 };
 
 /// One device from one boot to the next; a reboot is a new object over the same journal.
@@ -129,11 +161,17 @@ struct ProtocolCounters {
 /// again after resend_first, doubling to resend_max, each ±50 %. Acks count only with this
 /// connection's number and this epoch, and only upwards. A question that the server has not
 /// answered within request_deadline, or can not answer (rc 429 and from 500), is decided by the
-/// cached rights while the lease of the last ack runs; after it the device refuses.
+/// cached rights while the lease of the last ack runs; after it the device refuses. While it is
+/// locked (command lock) it refuses everybody, without a question.
+///
+/// With documents: an ack that wants other rights or firmware than are held starts a pull; one
+/// message about documents in chunk_pause. Without: nothing is pulled or offered, and a lock or
+/// setting is forgotten with the object.
 class DeviceProtocol {
  public:
-    /// `journal` and `rights` must outlive this.
-    DeviceProtocol(DeviceSettings settings, Journal& journal, const CachedRights& rights);
+    /// `journal`, `rights` and `documents` must outlive this.
+    DeviceProtocol(DeviceSettings settings, Journal& journal, const CachedRights& rights,
+                   Documents* documents = nullptr);
 
     // -- inputs
     /// A new connection was made; `cn` is also in its will.
@@ -153,18 +191,31 @@ class DeviceProtocol {
     void command_finished(std::int64_t command, std::int64_t rc, std::optional<std::string> note,
                           Uptime now);
 
+    /// A line for the device's log.
+    void note(const std::string& line, Uptime now);
+
     std::vector<Action> take_actions() { return std::exchange(actions_, {}); }
 
     /// When tick() has something to do; nothing = not before another input.
     std::optional<Uptime> next_due() const;
 
     bool online() const { return born_; }  ///< Subscribed and the birth is answered.
-    bool lease_runs(Uptime now) const { return lease_until_ && now < *lease_until_; }
-    /// Hint of the last ack: spread the next reconnect over this.
+    bool lease_runs(Uptime now) const;
+    bool locked() const { return state_.locked; }
+    std::int64_t rights_version() const { return documents_ ? documents_->rights_version() : 0; }
+    /// Holds what the last ack wanted of rights and firmware.
+    bool current() const;
+    const std::string& firmware() const { return settings_.firmware; }
+    /// New firmware that has not reached the server yet.
+    bool on_trial() const { return !state_.firmware_tried.empty(); }
+    const std::string& time_zone() const { return state_.time_zone; }
+    std::string log_text() const { return log_.text(); }
+    /// Hint of the last ack of this connection: after its loss, wait at random up to this before
+    /// the next.
     std::chrono::seconds reconnect_spread() const { return reconnect_spread_; }
     /// The time as this device would report it, or nothing while it knows none.
     std::optional<std::int64_t> utc_s(Uptime now) const;
-    const ProtocolCounters& counters() const { return counters_; }
+    ProtocolCounters counters() const;
 
  private:
     struct InFlight {
@@ -184,12 +235,35 @@ class DeviceProtocol {
         std::optional<Uptime> due;
     };
 
+    /// Chunks that the server asked for and that are not sent yet.
+    struct Upload {
+        std::string document;
+        topics::DocumentTag tag{};
+        std::int64_t next = 0;
+        std::int64_t end = 0;
+    };
+
+    topics::Sequence add(topics::Fact fact);
+    void start_firmware();
     void settle(Uptime now);
+    void go_on_with_documents(Uptime now);
+    std::optional<Uptime> documents_due() const;
+    bool ask_for(DocumentPull& pull, Uptime now);
+    bool send_chunk();
+    void take_rights(Uptime now);
+    void take_firmware(Uptime now);
+    void offer_log(const topics::Command& command, Uptime now);
+    void keep_state();
+    void sent(Uptime now);
+    void set_command_clock(std::int64_t now_s, Uptime now);
     void send_birth(Uptime now);
     void send_batch(Uptime now);
     void send_heartbeat(Uptime now);
     void again_later(Backoff& backoff, Uptime now);
     void take_ack(const topics::Ack& ack, Uptime now);
+    void take_wishes(const topics::Ack& ack, Uptime now);
+    void take_chunk(const topics::Chunk& chunk, Uptime now);
+    void take_chunks_wanted(const topics::ChunksWanted& wanted);
     void batch_unreadable(const topics::Ack& ack);
     void take_answer(const topics::RequestAnswer& answer, Uptime now);
     void take_command(const topics::Command& command, Uptime now);
@@ -201,6 +275,9 @@ class DeviceProtocol {
     DeviceSettings settings_;
     Journal& journal_;
     const CachedRights& rights_;
+    Documents* documents_;
+    DeviceState state_;
+    DeviceLog log_;
     std::mt19937_64 random_;
     std::vector<Action> actions_;
     ProtocolCounters counters_;
@@ -212,8 +289,7 @@ class DeviceProtocol {
     Backoff birth_;
     Backoff batch_;
     std::optional<Uptime> heartbeat_due_;
-    std::optional<Uptime>
-        oldest_unanswered_;  ///< When the oldest message not yet answered was sent.
+    std::deque<Uptime> unanswered_;  ///< When the messages were sent that wait for an ack.
     std::chrono::seconds reconnect_spread_{0};
 
     std::optional<InFlight> in_flight_;
@@ -227,9 +303,17 @@ class DeviceProtocol {
 
     std::optional<std::pair<std::int64_t, Uptime>>
         clock_;  ///< UTC seconds of the last ack, and when it came.
-    std::optional<std::pair<std::int64_t, Uptime>>
-        command_clock_;  ///< The same, counted from when the answered was sent.
+    /// UTC at uptime 0 as the acks of this connection tell, never too early: by when what they
+    /// answer was sent, not by when they came.
+    std::optional<Uptime> command_clock_;
+    std::int64_t newest_ack_s_ = 0;  ///< `now` of the newest ack of this connection.
     std::optional<Uptime> lease_until_;
+
+    std::optional<DocumentPull> rights_pull_;
+    std::optional<DocumentPull> firmware_pull_;
+    std::optional<Upload> upload_;
+    Uptime documents_quiet_until_{0};
+    std::optional<Uptime> trial_until_;
 };
 
 }  // namespace klyuchnik::sim

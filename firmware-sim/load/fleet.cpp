@@ -94,6 +94,7 @@ class Fleet::Shard {
             CabinetSettings settings;
             settings.link.host = all.host;
             settings.link.port = static_cast<int>(all.port);
+            settings.link.ca_file = all.ca_file;
             settings.link.id = device.id;
             settings.link.secret = device.secret;
             settings.state_dir = all.state_dir;
@@ -501,6 +502,10 @@ class Fleet::Shard {
 Fleet::Fleet(FleetSettings settings, std::vector<DeviceSecret> devices, World world)
     : shared_{std::make_unique<Shared>(std::move(settings), std::move(world))} {
     if (devices.empty()) throw std::runtime_error{"no devices"};
+    LinkSettings link;
+    link.host = shared_->settings.host;
+    link.ca_file = shared_->settings.ca_file;
+    check_tls(link);
     shared_->devices = static_cast<std::int64_t>(devices.size());
     std::uint64_t seed = shared_->settings.seed;
     if (seed == 0) seed = std::random_device{}();

@@ -17,6 +17,7 @@ namespace klyuchnik::sim {
 struct FleetSettings {
     std::string host = "127.0.0.1";
     std::int64_t port = 1883;
+    std::string ca_file;  ///< Who signed the broker's certificate (PEM); empty: plain TCP.
     std::filesystem::path state_dir;
     std::int64_t rate = 100;     ///< Questions per second, of all cabinets together.
     std::int64_t threads = 1;    ///< Each has a share of the cabinets.

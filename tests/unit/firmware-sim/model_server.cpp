@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string_view>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "tests/unit/firmware-sim/directory.hpp"
+#include "topics/chunk.hpp"
 #include "topics/codec.hpp"
 #include "topics/names.hpp"
 
@@ -61,6 +63,11 @@ struct ModelServer::Impl {
         topics::Sequence last;
         std::set<std::int64_t> known;
         std::set<std::pair<std::int64_t, std::int64_t>> made;
+        topics::DeviceId id;
+        topics::Connection cn;
+        std::int64_t packet_bytes = 1024;
+        topics::DocumentReady offered;
+        std::string fetched;
     };
 
     Directory directory;
@@ -76,6 +83,9 @@ struct ModelServer::Impl {
     int swallow = 0;
     std::int64_t rc = 0;
     std::int64_t next_epoch = 1;
+    std::map<std::string, std::pair<std::int64_t, std::string>> documents;  ///< Version and bytes.
+    std::optional<std::string> firmware_wanted;
+    std::int64_t spread_s = 0;
 
     static void on_connect(mosquitto* its, void*, int) {
         mosquitto_subscribe(its, nullptr, "kl/v1/+/+/up/+", 0);
@@ -110,6 +120,10 @@ struct ModelServer::Impl {
             const auto& birth = std::get<topics::Birth>(*state);
             ++view.births;
             device.known.insert(birth.cn.value);
+            device.id = id;
+            device.cn = birth.cn;
+            device.packet_bytes = birth.packet_bytes_max;
+            view.last_birth[id.text()] = birth;
             if (device.epoch.value == 0 || birth.hi < device.last) {
                 device.epoch.value = next_epoch++;
                 device.last = {};
@@ -139,9 +153,63 @@ struct ModelServer::Impl {
             topics::RequestAnswer answer;
             answer.cn = request->cn;
             answer.number = request->number;
+            if (std::holds_alternative<topics::DocumentInfo>(request->body) ||
+                std::holds_alternative<topics::DocumentGet>(request->body)) {
+                answer_about_document(id, device, *request, answer);
+                return;
+            }
             answer.rc = rc;
             if (rc != 0) answer.code = "no_right";
             publish(id, Level::answer, topics::encode(answer));
+        } else if (level == Level::telemetry) {
+            const auto heartbeat = topics::decode_heartbeat(payload);
+            if (heartbeat) ack(id, device, heartbeat->cn, AckError::none);
+        } else if (level == Level::chunk_up) {
+            const auto chunk = topics::decode_chunk(payload);
+            const std::int64_t size = topics::chunk_bytes_for(device.packet_bytes);
+            if (!chunk || chunk->index * size != static_cast<std::int64_t>(device.fetched.size())) {
+                return;
+            }
+            device.fetched += chunk->bytes;
+            if (static_cast<std::int64_t>(device.fetched.size()) < device.offered.bytes) {
+                ask_for_chunk(id, device);
+            } else if (topics::to_hex(topics::sha256(device.fetched)) == device.offered.sha256) {
+                view.logs[id.text()] = device.fetched;
+            }
+        }
+    }
+
+    void ask_for_chunk(const topics::DeviceId& id, const Device& device) {
+        const auto index = static_cast<std::int64_t>(device.fetched.size()) /
+                           topics::chunk_bytes_for(device.packet_bytes);
+        publish(id, Level::chunk_down,
+                topics::encode(topics::ChunksWanted{device.cn, device.offered.document, index, 1}));
+    }
+
+    void answer_about_document(const topics::DeviceId& id, const Device& device,
+                               const topics::Request& request, topics::RequestAnswer& answer) {
+        const std::int64_t size = topics::chunk_bytes_for(device.packet_bytes);
+        const auto* get = std::get_if<topics::DocumentGet>(&request.body);
+        const auto* info = std::get_if<topics::DocumentInfo>(&request.body);
+        const auto found = documents.find(get != nullptr ? get->document : info->document);
+        if (found == documents.end()) {
+            answer.rc = 404;
+        } else if (const auto& [version, content] = found->second; get != nullptr) {
+            publish(id, Level::chunk_down,
+                    topics::encode(topics::chunk_at(
+                        content, topics::tag_of(topics::sha256(content)), get->index, size)));
+            return;
+        } else {
+            answer.document =
+                topics::DocumentFacts{version, static_cast<std::int64_t>(content.size()),
+                                      topics::to_hex(topics::sha256(content)), size};
+        }
+        publish(id, Level::answer, topics::encode(answer));
+    }
+
+    void ack_all() {
+        for (const auto& [text, device] : devices) {
+            if (device.cn.value > 0) ack(device.id, device, device.cn, AckError::none);
         }
     }
 
@@ -155,6 +223,14 @@ struct ModelServer::Impl {
                 ++view.skipped;
             } else {
                 view.facts[id.text()].push_back(fact.kind);
+                if (const auto* end = std::get_if<topics::CommandDone>(&fact.body)) {
+                    view.done[id.text()][end->command] = end->rc;
+                }
+                if (const auto* offer = std::get_if<topics::DocumentReady>(&fact.body)) {
+                    device.offered = *offer;
+                    device.fetched.clear();
+                    ask_for_chunk(id, device);
+                }
             }
             device.last = std::max(device.last, sequence);
         }
@@ -170,6 +246,10 @@ struct ModelServer::Impl {
             std::chrono::system_clock::now()));
         ack.lease_s = 3600;
         ack.error = error;
+        const auto rights = documents.find("rights");
+        if (rights != documents.end()) ack.rights_version = rights->second.first;
+        ack.firmware_wanted = firmware_wanted;
+        if (spread_s > 0) ack.reconnect_spread_s = spread_s;
         publish(id, Level::ack, topics::encode(ack));
     }
 
@@ -257,6 +337,36 @@ void ModelServer::forget_devices() {
         device.epoch = {};
         device.known.clear();
     }
+}
+
+void ModelServer::announce_rights(const topics::RightsDocument& document) {
+    const std::lock_guard lock{impl_->mutex};
+    impl_->documents["rights"] = {document.version, topics::encode(document)};
+    impl_->ack_all();
+}
+void ModelServer::announce_firmware(const std::string& version, const std::string& image) {
+    const std::lock_guard lock{impl_->mutex};
+    impl_->documents["firmware"] = {impl_->documents["firmware"].first + 1, image};
+    impl_->firmware_wanted = version;
+    impl_->ack_all();
+}
+void ModelServer::send_command(const topics::DeviceId& id, topics::CommandBody body,
+                               std::int64_t number) {
+    const std::lock_guard lock{impl_->mutex};
+    topics::Command command;
+    command.cn = impl_->devices[id.text()].cn;
+    command.number = number;
+    command.expires_s =
+        topics::unix_seconds(std::chrono::time_point_cast<std::chrono::microseconds>(
+            std::chrono::system_clock::now())) +
+        60;
+    command.body = std::move(body);
+    impl_->publish(id, Level::command, topics::encode(command));
+}
+void ModelServer::spread_reconnects(std::int64_t seconds) {
+    const std::lock_guard lock{impl_->mutex};
+    impl_->spread_s = seconds;
+    impl_->ack_all();
 }
 
 ServerView ModelServer::view() const {

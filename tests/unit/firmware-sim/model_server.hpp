@@ -10,7 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "topics/device.hpp"
 #include "topics/ids.hpp"
+#include "topics/rights_document.hpp"
 
 namespace klyuchnik::test {
 
@@ -22,6 +24,10 @@ struct ServerView {
     std::int64_t wills = 0;
     std::int64_t skipped = 0;  ///< Facts that came again.
     std::int64_t epochs = 0;
+    std::map<std::string, topics::Birth> last_birth;  ///< By device.
+    std::map<std::string, std::map<std::int64_t, std::int64_t>>
+        done;                                 ///< `rc` of ends, by command.
+    std::map<std::string, std::string> logs;  ///< As fetched whole, by device.
 };
 
 /// Starts Mosquitto on a free port of the loopback, without passwords, and a client that answers
@@ -43,6 +49,13 @@ class ModelServer {
     /// Every question gets this rc.
     void answer_with(std::int64_t rc);
     void forget_devices();  ///< Every device gets a new epoch.
+    /// Acks want this version from now on; devices that are there hear of it at once.
+    void announce_rights(const topics::RightsDocument& document);
+    void announce_firmware(const std::string& version, const std::string& image);
+    /// To the connection of the last birth; expires after a minute.
+    void send_command(const topics::DeviceId& id, topics::CommandBody body, std::int64_t number);
+    /// `rj` of every ack.
+    void spread_reconnects(std::int64_t seconds);
 
     ServerView view() const;
     bool wait_until(const std::function<bool(const ServerView&)>& condition,

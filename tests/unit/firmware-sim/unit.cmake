@@ -1,8 +1,10 @@
 klyuchnik_test(test_firmware_sim LABEL unit
   SOURCES
+    ${CMAKE_CURRENT_LIST_DIR}/documents_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/journal_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/ledger_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/protocol_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/schedule.cpp
     ${CMAKE_CURRENT_LIST_DIR}/schedule_test.cpp
   LINKS
     klyuchnik_sim_load)

@@ -1,0 +1,3 @@
+klyuchnik_test(test_conformance LABEL unit
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/conformance_test.cpp
+  LINKS klyuchnik_sim_conformance)
