@@ -21,13 +21,23 @@ const Names kRuntimeWrites{
     "INSERT runtime.cursors",          "UPDATE runtime.cursors", "INSERT runtime.epochs",
     "UPDATE runtime.epochs",           "INSERT runtime.facts",   "INSERT runtime.device_gaps",
     "INSERT runtime.device_conflicts", "INSERT runtime.inbox",   "UPDATE runtime.inbox",
-    "INSERT runtime.dead_letters",     "INSERT log.events"};
+    "INSERT runtime.dead_letters",     "INSERT log.events",
+    // Commands, alarms, letters tried again, and regular work.
+    "INSERT runtime.command_numbers",  "UPDATE runtime.command_numbers",
+    "INSERT runtime.commands",         "UPDATE runtime.commands",
+    "INSERT runtime.alarms",           "UPDATE runtime.alarms",
+    "UPDATE runtime.dead_letters",     "UPDATE runtime.facts",
+    "INSERT runtime.chores",           "UPDATE runtime.chores"};
 const Names kRuntimeReads{"accounts.callers",
                           "accounts.card_holders",
                           "accounts.known_people",
                           "devices.known_devices",
                           "log.events",
                           "public.klyuchnik_migrations",
+                          "runtime.alarms",
+                          "runtime.chores",
+                          "runtime.command_numbers",
+                          "runtime.commands",
                           "runtime.cursors",
                           "runtime.dead_letters",
                           "runtime.device_conflicts",
@@ -100,6 +110,7 @@ TEST_F(Grants, TheRelayPlacesEventsAndForgetsWhatIsOldOnly) {
               (Names{"INSERT log.positions", "UPDATE log.published", "UPDATE runtime.chores",
                      "DELETE runtime.inbox", "DELETE runtime.facts", "DELETE runtime.epochs",
                      "DELETE runtime.dead_letters", "DELETE runtime.device_conflicts",
+                     "DELETE runtime.commands", "DELETE runtime.alarms",
                      "DELETE accounts.sessions"}));
 }
 

@@ -23,12 +23,8 @@ bool begins(const std::string& name, const char* prefix) {
 
 /// Who runs a statement; "" is the owner. None: a folder that nobody has thought of here.
 Roles users_of(const std::string& name) {
-    static const std::set<std::string> chores{
-        "runtime_forget_dead_letters", "runtime_forget_device_conflicts",
-        "runtime_claim_chores",        "runtime_make_partitions",
-        "runtime_forget_inbox",        "runtime_forget_facts",
-        "runtime_forget_epochs",       "runtime_forget_sessions"};
-    if (chores.contains(name)) return {"kl_relay"};
+    static const std::set<std::string> chores{"runtime_claim_chores", "runtime_make_partitions"};
+    if (chores.contains(name) || begins(name, "runtime_forget_")) return {"kl_relay"};
     if (name == "log_add_events") return kHandlers;
     if (begins(name, "log_")) return {"kl_relay"};
     if (begins(name, "runtime_")) return kHandlers;
@@ -42,8 +38,10 @@ Roles users_of(const std::string& name) {
 }
 
 /// EXPLAIN knows no plan for these; they are run, and undone.
-const std::set<std::string> kWithoutPlan{"log_listen", "setup_make_migrations_table",
-                                         "setup_open_public_schema", "setup_show_migrations_table"};
+const std::set<std::string> kWithoutPlan{
+    "log_listen",           "devices_listen_commands",     "devices_listen_guard",
+    "runtime_listen_letters", "setup_make_migrations_table", "setup_open_public_schema",
+    "setup_show_migrations_table"};
 
 /// A role's session as the product opens it, spoken to through libpq, so that its plans can be
 /// seen.
@@ -119,7 +117,7 @@ TEST_F(Statements, EveryOnePreparesAndIsGrantedToThoseWhoUseIt) {
 
 /// Statements that may do what no other handler statement may, and why.
 const std::map<std::string, std::string> kMayWalk{
-    {"runtime_claim_chores", "seven rows, there for ever"},
+    {"devices_count_alarms", "what a person has to look at, counted every few seconds"},
     {"runtime_forget_inbox", "by age, through a BRIN index, a bounded number at a time"},
     {"runtime_forget_facts", "by age, through a BRIN index, a bounded number at a time"},
     {"runtime_forget_dead_letters", "once a day, from a table that stays small"},
@@ -176,6 +174,21 @@ void Statements::fill() {
           "'device', now(), i, 'applied', '{}', 1, i from generate_series(1, 20000) i",
           "insert into runtime.device_gaps select 'kc-d' || 1000 + i % 2000, 1, i, i, 'w', now() "
           "from generate_series(1, 2000) i",
+          "insert into runtime.command_numbers select device_id, 40 from devices.devices",
+          "insert into runtime.commands (device_id, number, kind, content, state, made_at, made_by, "
+          "expires_at, send_after, overdue_at, finished_at, rc) select 'kc-d' || 1000 + i % 2000, "
+          "1 + i / 2000, 'buzz', '{}', case when i < 19500 then 'done' else 'queued' end, now(), "
+          "'a', now() + interval '1 h', now(), now() + interval '1 h', case when i < 19500 then "
+          "now() end, case when i < 19500 then 0 end from generate_series(0, 19999) i",
+          "insert into runtime.alarms (kind, subject, device_id, severity, raised_at, last_at, "
+          "state, resolved_at, resolved_by, reason, ids) select 'journal_gap', 'device:kc-d' || i, "
+          "'kc-d' || 1000 + i % 2000, 2, now(), now(), case when i < 9500 then 'resolved' else "
+          "'open' end, r.at, case when r.at is not null then 'a' end, case when r.at is not null "
+          "then 'over' end, '{}' from generate_series(1, 10000) i, lateral (select case when i < "
+          "9500 then now() end as at) r",
+          "insert into runtime.dead_letters (domain, source, kind, payload, why, set_aside_at, "
+          "state) select 'keys', 'kc-d1000:1:' || i, 'key.taken', '{}', 'w', now(), case when i < "
+          "1990 then 'applied' else 'retrying' end from generate_series(1, 2000) i",
           "insert into runtime.inbox select 'account:' || i % 50, 'ask-' || i, i, '{}', now(), "
           "false "
           "from generate_series(1, 10000) i",

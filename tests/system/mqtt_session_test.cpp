@@ -10,19 +10,16 @@
 #include <stdexcept>
 #include <thread>
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <mosquitto.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "process/metrics.hpp"
+#include "tests/support/bare_broker.hpp"
+#include "tests/support/certificates.hpp"
 
 namespace klyuchnik::process {
 namespace {
@@ -40,106 +37,7 @@ constexpr bool kSanitized = true;
 constexpr bool kSanitized = false;
 #endif
 
-/// A Mosquitto of its own, without the project's access rules: what is tested here is the client.
-class Broker {
- public:
-    explicit Broker(std::string more_configuration = "") {
-        std::string pattern = testing::TempDir() + "klyuchnik-mqtt-XXXXXX";
-        directory_ = ::mkdtemp(pattern.data());
-        port_ = free_port();
-        std::ofstream{directory_ + "/mosquitto.conf"}
-            << "listener " << port_ << " 127.0.0.1\nallow_anonymous true\npersistence false\n"
-            << "set_tcp_nodelay true\nmax_inflight_messages 0\nmax_queued_messages "
-               "100000\nlog_dest none\n"
-            << (::geteuid() == 0 ? "user root\n" : "") << more_configuration;
-        start();
-    }
-    ~Broker() {
-        end(SIGKILL);
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
-    Broker(const Broker&) = delete;
-    Broker& operator=(const Broker&) = delete;
-
-    void start() {
-        const std::string configuration = directory_ + "/mosquitto.conf";
-        pid_ = ::fork();
-        if (pid_ == 0) {
-            // A test that aborts must leave nothing running.
-            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-            const int null = ::open("/dev/null", O_RDWR);
-            ::dup2(null, STDERR_FILENO);
-            for (const char* path : {"/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"})
-                ::execl(path, "mosquitto", "-c", configuration.c_str(), nullptr);
-            ::_exit(127);
-        }
-        const auto deadline = steady_clock::now() + kDeadline;
-        while (!accepts()) {
-            if (steady_clock::now() > deadline) throw std::runtime_error{"mosquitto did not start"};
-            std::this_thread::yield();
-        }
-    }
-    void kill9() { end(SIGKILL); }
-
-    /// Starts it again with the security plugin that Mosquitto brings: access files cannot refuse a
-    /// SUBSCRIBE.
-    void refuse_subscriptions_except(const std::string& filter) {
-        end(SIGKILL);
-        std::ofstream{directory_ + "/rules.json"}
-            << R"({"defaultACLAccess":{"publishClientSend":true,"publishClientReceive":true,"subscribe":false,)"
-            << R"("unsubscribe":true},"clients":[],"groups":[{"groupname":"all","roles":[{"rolename":"some"}]}],)"
-            << R"("anonymousGroup":"all","roles":[{"rolename":"some","acls":[{"acltype":"subscribePattern",)"
-            << R"("topic":")" << filter << R"(","allow":true}]}]})";
-        std::ofstream{directory_ + "/mosquitto.conf", std::ios::app}
-            << "plugin /usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so\n"
-            << "plugin_opt_config_file " << directory_ << "/rules.json\n";
-        start();
-    }
-
-    void freeze() const { ::kill(pid_, SIGSTOP); }
-    void thaw() const { ::kill(pid_, SIGCONT); }
-    int port() const { return port_; }
-
- private:
-    void end(int number) {
-        if (pid_ <= 0) return;
-        ::kill(pid_, number);
-        ::waitpid(pid_, nullptr, 0);
-        pid_ = -1;
-    }
-
-    static sockaddr_in loopback(int port) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(static_cast<std::uint16_t>(port));
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        return address;
-    }
-
-    static int free_port() {
-        const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-        sockaddr_in address = loopback(0);
-        socklen_t size = sizeof address;
-        ::bind(fd, reinterpret_cast<const sockaddr*>(&address), size);
-        ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-        ::close(fd);
-        return ntohs(address.sin_port);
-    }
-
-    bool accepts() const {
-        const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-        const sockaddr_in address = loopback(port_);
-        const bool ok =
-            ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-        ::close(fd);
-        return ok;
-    }
-
-    std::string directory_;
-    int port_ = 0;
-    pid_t pid_ = -1;
-};
+using Broker = test::BareBroker;
 
 /// Collects what a session receives; waits for conditions, never for time.
 class Inbox {
@@ -179,7 +77,10 @@ bool eventually(const std::function<bool()>& condition, milliseconds timeout = k
 struct Client {
     Client(const Broker& broker, const std::string& id,
            std::function<void(MqttMessage&&)> on_message = {})
-        : session{{"127.0.0.1", broker.port(), "", "", id},
+        : Client{{"127.0.0.1", broker.port(), "", "", id, ""}, std::move(on_message)} {}
+    explicit Client(const MqttSettings& settings,
+                    std::function<void(MqttMessage&&)> on_message = {})
+        : session{settings,
                   on_message ? std::move(on_message)
                              : [this](MqttMessage&& m) { inbox.add(std::move(m)); },
                   [this](bool up) {
@@ -645,6 +546,132 @@ TEST(MqttSession, MayBeMadeAndEndedManyTimes) {
         }
     }
     EXPECT_EQ(connections_to(broker.port()).first, 0);
+}
+
+// --- TLS
+
+MqttSettings trusting(const std::string& ca_file, const Broker& broker) {
+    return {"127.0.0.1", broker.port(), "", "", "one", ca_file};
+}
+
+/// It tries, is refused or refuses, and tries again: the second try says that the first has failed.
+void expect_no_connection(Client& client, const Broker& broker) {
+    // One connection is the test's own look whether the broker accepts.
+    const std::size_t before = broker.connections_seen();
+    client.session.connect();
+    EXPECT_TRUE(eventually([&] { return broker.connections_seen() >= before + 2; }));
+    EXPECT_FALSE(client.session.connected());
+    EXPECT_EQ(client.metric("klyuchnik_mqtt_connects_total"), 0);
+}
+
+TEST(MqttSessionTls, CarriesSmallAndLargeMessagesBothWaysInABurst) {
+    const test::Certificates certificates;
+    const Broker broker{test::tls_lines(certificates)};
+    Client one{trusting(certificates.file("service-ca.crt"), broker)};
+    one.session.connect();
+    ASSERT_TRUE(one.session.set_subscriptions({{"t/#", 1}}, kDeadline));
+    EXPECT_EQ(connections_to(broker.port()), std::pair(1, 1));
+    // More than one record of TLS each, and more than the socket takes at once.
+    const std::string large(100'000, 'x');
+    constexpr std::size_t kMessages = 2000;
+    const auto start = steady_clock::now();
+    for (std::size_t sent = 0; sent < kMessages;) {
+        ASSERT_LT(steady_clock::now() - start, 2 * kDeadline) << "stalled at " << sent;
+        if (one.session.publish("t/1", sent % 10 == 0 ? large : "y", 1))
+            ++sent;
+        else
+            std::this_thread::yield();
+    }
+    ASSERT_TRUE(one.inbox.wait_for_count(kMessages));
+    std::size_t whole = 0;
+    for (const MqttMessage& message : one.inbox.all())
+        if (message.payload == large || message.payload == "y") ++whole;
+    EXPECT_EQ(whole, kMessages);
+    EXPECT_EQ(one.metric("klyuchnik_mqtt_stalls_total"), 0);
+}
+
+TEST(MqttSessionTls, RefusesABrokerThatAnotherAuthoritySigned) {
+    const test::Certificates certificates;
+    const test::Certificates impostor;
+    const Broker broker{test::tls_lines(impostor)};
+    Client one{trusting(certificates.file("service-ca.crt"), broker)};
+    expect_no_connection(one, broker);
+}
+
+TEST(MqttSessionTls, RefusesACertificateForAnotherName) {
+    test::Certificates certificates;
+    std::ofstream{certificates.file("names")} << "elsewhere.example\n";
+    certificates.renew();
+    const Broker broker{test::tls_lines(certificates)};
+    Client one{trusting(certificates.file("service-ca.crt"), broker)};
+    expect_no_connection(one, broker);
+}
+
+TEST(MqttSessionTls, NeverFallsBackToPlainTcp) {
+    const test::Certificates certificates;
+    const Broker plain;
+    Client one{trusting(certificates.file("service-ca.crt"), plain)};
+    expect_no_connection(one, plain);
+
+    const Broker broker{test::tls_lines(certificates)};
+    Client two{trusting("", broker)};
+    expect_no_connection(two, broker);
+}
+
+TEST(MqttSessionTls, ComesBackAfterTheBrokerAndSubscribesAgain) {
+    const test::Certificates certificates;
+    Broker broker{test::tls_lines(certificates)};
+    Client one{trusting(certificates.file("service-ca.crt"), broker)};
+    one.session.connect();
+    ASSERT_TRUE(one.session.set_subscriptions({{"t", 1}}, kDeadline));
+    for (std::size_t round = 1; round <= 3; ++round) {
+        broker.kill9();
+        ASSERT_TRUE(eventually([&] { return !one.session.connected(); }));
+        broker.start();
+        ASSERT_TRUE(one.session.wait_connected(kDeadline));
+        ASSERT_TRUE(one.session.publish("t", "x", 1));
+        EXPECT_TRUE(one.inbox.wait_for_count(round));
+    }
+    EXPECT_EQ(connections_to(broker.port()), std::pair(1, 1));
+}
+
+TEST(MqttSessionTls, AnAuthorityThatIsReplacedCountsFromTheNextConnect) {
+    const test::Certificates old;
+    const test::Certificates renewed;
+    const Broker broker{test::tls_lines(renewed)};
+    const std::string ca_file = old.file("trusted.crt");
+    std::filesystem::copy_file(old.file("service-ca.crt"), ca_file);
+    Client one{trusting(ca_file, broker)};
+    expect_no_connection(one, broker);
+    std::filesystem::copy_file(renewed.file("service-ca.crt"), ca_file,
+                               std::filesystem::copy_options::overwrite_existing);
+    EXPECT_TRUE(one.session.wait_connected(kDeadline));
+}
+
+TEST(MqttSessionTls, AFrozenBrokerIsLeft) {
+    const test::Certificates certificates;
+    const Broker broker{test::tls_lines(certificates)};
+    Client one{trusting(certificates.file("service-ca.crt"), broker)};
+    one.session.connect();
+    ASSERT_TRUE(one.session.set_subscriptions({{"t", 0}}, kDeadline));
+    broker.freeze();
+    const std::string payload(64 * 1024, 'x');
+    while (one.session.publish("t", payload, 0)) {
+    }
+    ASSERT_TRUE(eventually([&] { return !one.session.connected(); }, 40s));
+    broker.thaw();
+    ASSERT_TRUE(one.session.wait_connected(kDeadline));
+    const std::size_t before = one.inbox.all().size();
+    ASSERT_TRUE(one.session.publish("t", "again", 1));
+    EXPECT_TRUE(one.inbox.wait_for_count(before + 1));
+}
+
+TEST(MqttSessionTls, AnAuthorityFileThatCannotBeReadIsSaidSoAtOnce) {
+    Metrics metrics;
+    EXPECT_THROW(MqttSession(
+                     {"127.0.0.1", 1884, "", "", "one", "/nowhere/ca.crt"}, [](MqttMessage&&) {},
+                     {}, metrics),
+                 std::invalid_argument);
 }
 
 }  // namespace

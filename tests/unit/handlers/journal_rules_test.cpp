@@ -1,6 +1,8 @@
 // What a device's journal and the server's cursor say to each other: no services.
 #include "handlers/runtime/journal_rules.hpp"
 
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include "topics/limits.hpp"
@@ -224,6 +226,92 @@ TEST(TimeOf, BelievesADeviceClockUpToFiveMinutesAhead) {
     EXPECT_EQ(time_of({limits::kIntegerMax, {}, {}}, cursor_at(0), kNow).source,
               db::TimeSource::received);
 }
+TEST(JudgeBirth, GivesSwappedHardwareANewEpochWhateverItSays) {
+    db::Cursor cursor = cursor_at(10);
+    cursor.identity = 2;
+    for (const Birth& birth :
+         {birth_of(78, 3, 9, 14), birth_of(78, 0, 0, 0), birth_of(78, 3, 1, 9)}) {
+        const BirthVerdict verdict = judge_birth(cursor, birth, false, {}, kNow);
+        EXPECT_TRUE(verdict.fresh && verdict.new_epoch);
+        EXPECT_EQ(verdict.why, "swapped");
+        EXPECT_EQ(verdict.cursor.epoch.value, 4);
+        EXPECT_EQ(verdict.cursor.acked.value, 0);
+        EXPECT_EQ(verdict.cursor.generation, 2);
+        EXPECT_FALSE(verdict.lost) << "the old hardware's facts are not the new one's loss";
+    }
+    EXPECT_TRUE(judge_birth(cursor, birth_of(78, 3, 9, 14), true, {}, kNow).greet);
+}
+TEST(JudgeBirth, PassesOverTheOldHardwareOfASwappedDevice) {
+    db::Cursor cursor = cursor_at(10);
+    cursor.identity = 2;
+    EXPECT_TRUE(judge_birth(cursor, birth_of(77, 3, 1, 10), false, Epoch{3}, kNow).stale);
+    EXPECT_TRUE(judge_birth(cursor, birth_of(60, 3, 1, 10), false, Epoch{3}, kNow).stale);
+    EXPECT_EQ(place_batch(cursor, batch_of(11, {1})).error, AckError::hello);
+    EXPECT_FALSE(is_present(cursor, kCn));
+    EXPECT_TRUE(is_present(cursor_at(10), kCn));
+}
+
+TEST(ClockError, IsSureOfWhatHasNotHappenedYet) {
+    const std::int64_t now = unix_seconds(kNow);
+    EXPECT_EQ(clock_error({now + 500, {}, {}}, Sequence{1}, cursor_at(0), kNow), 500);
+    EXPECT_FALSE(clock_error({now - 500, {}, {}}, Sequence{1}, cursor_at(0), kNow))
+        << "it may have happened then";
+    EXPECT_FALSE(clock_error({{}, 5, 1000}, Sequence{1}, cursor_at(0), kNow));
+    EXPECT_FALSE(clock_error({1000, {}, {}}, Sequence{1}, cursor_at(0), kNow)) << "never set";
+}
+TEST(ClockError, IsSureThatWhatFollowedABirthHappenedAfterIt) {
+    const std::int64_t now = unix_seconds(kNow);
+    db::Cursor cursor = cursor_at(10);
+    cursor.born_hi.value = 12;
+    cursor.booted_at = kNow - std::chrono::hours{2};
+    cursor.born_ms = 3'600'000;  // Born an hour ago.
+    EXPECT_EQ(clock_error({now - 1000, {}, {}}, Sequence{13}, cursor, kNow), 0);
+    EXPECT_EQ(clock_error({now - 3600 - 900, {}, {}}, Sequence{13}, cursor, kNow), -900);
+    EXPECT_FALSE(clock_error({now - 3600 - 900, {}, {}}, Sequence{12}, cursor, kNow))
+        << "held when it was born";
+}
+TEST(ClockError, KnowsWhatAFreshConnectionHeldUnderTheNumbersItIsGoingToHave) {
+    EXPECT_EQ(
+        judge_birth(cursor_at(10), birth_of(78, 3, 9, 14), false, {}, kNow).cursor.born_hi.value,
+        14);
+    EXPECT_EQ(
+        judge_birth(cursor_at(10), birth_of(78, 9, 3, 7), false, {}, kNow).cursor.born_hi.value, 5)
+        << "renumbered from 1";
+    EXPECT_EQ(
+        judge_birth(cursor_at(10), birth_of(78, 0, 0, 0), false, {}, kNow).cursor.born_hi.value, 0);
+}
+TEST(ClockError, IsWrongBeyondFiveMinutes) {
+    EXPECT_FALSE(is_wrong({}));
+    EXPECT_FALSE(is_wrong(300));
+    EXPECT_FALSE(is_wrong(-300));
+    EXPECT_TRUE(is_wrong(301));
+    EXPECT_TRUE(is_wrong(-301));
+    const std::int64_t now = unix_seconds(kNow);
+    EXPECT_EQ(time_of({now - 100, {}, {}}, cursor_at(0), kNow, -900).source,
+              db::TimeSource::received);
+    EXPECT_EQ(time_of({now - 100, {}, {}}, cursor_at(0), kNow, 0).source, db::TimeSource::device);
+}
+
+TEST(Pacing, SpreadsAFleetOverAsManySecondsAsItNeeds) {
+    EXPECT_EQ(reconnect_spread_s(0), 0);
+    EXPECT_EQ(reconnect_spread_s(249), 0);
+    EXPECT_EQ(reconnect_spread_s(5000), 20);
+    EXPECT_EQ(reconnect_spread_s(1'000'000), kReconnectSpreadMaxS);
+}
+TEST(Pacing, PutsBirthsOffBehindABacklogAndTellsEachItsTime) {
+    EXPECT_FALSE(paced(kBirthsBacklogMax, kCn));
+    std::set<std::int64_t> waits;
+    for (std::int64_t cn = 0; cn < 1000; ++cn) {
+        const auto wait = paced(kBirthsBacklogMax + 1, Connection{cn});
+        ASSERT_TRUE(wait);
+        EXPECT_EQ(wait, paced(kBirthsBacklogMax + 9, Connection{cn})) << "always the same";
+        waits.insert(*wait);
+    }
+    EXPECT_EQ(*waits.begin(), kPacedWaitMinS);
+    EXPECT_EQ(*waits.rbegin(), kPacedWaitMaxS);
+    EXPECT_EQ(waits.size(), 19U);
+}
+
 TEST(TimeOf, CountsFromABootWhoseBeginningItKnows) {
     db::Cursor cursor = cursor_at(0);
     cursor.boot = 5;

@@ -112,6 +112,24 @@ TEST(JudgeTaken, NeverRefusesAFactButSaysWhatWasWrong) {
     EXPECT_EQ(conflict_of({true, kGone, true}), ConflictWhy::taken_by_inactive_person);
     EXPECT_EQ(conflict_of({true, kAnna, false}), ConflictWhy::taken_without_right);
 }
+TEST(JudgeTaken, FindsNothingWrongWithWhatWasAllowedAtItsTime) {
+    for (const db::Person& person : {kAnna, kGone}) {
+        const Taken taken = judge_taken({true, person, false, true}, nullptr);
+        EXPECT_TRUE(taken.open);
+        EXPECT_FALSE(taken.conflict) << "what ended afterwards does not make it wrong";
+    }
+}
+TEST(HadRight, IsToldByTheTimeOfTheFact) {
+    const auto at = [](std::int64_t s) { return topics::from_unix_seconds(1'800'000'000 + s); };
+    const std::optional<db::EndedRight> ended{{{kAnna.id, kKey.id}, at(10), at(20)}};
+    using db::TimeSource;
+    EXPECT_FALSE(had_right(ended, at(9), TimeSource::device)) << "not given yet";
+    EXPECT_TRUE(had_right(ended, at(10), TimeSource::device));
+    EXPECT_TRUE(had_right(ended, at(19), TimeSource::boot));
+    EXPECT_FALSE(had_right(ended, at(20), TimeSource::device)) << "ended";
+    EXPECT_FALSE(had_right(ended, at(19), TimeSource::received)) << "nobody knows when it was";
+    EXPECT_FALSE(had_right(std::nullopt, at(19), TimeSource::device));
+}
 TEST(JudgeTaken, ConfirmsAnIssuedKeyTakenByTheSamePersonOrWithoutACard) {
     const db::Loan issued = loan_of(kAnna.id, false);
     for (const Taker& taker : {Taker{true, kAnna, true}, Taker{false, {}, false}}) {

@@ -98,5 +98,22 @@ TEST(OneByOne, GivesEveryFactItsOwnNumberAndTheSameLo) {
     EXPECT_EQ(last.facts.size(), 1U);
 }
 
+TEST(ReadMessage, AChunkIsTakenAndADamagedOneIsAnsweredByNobody) {
+    topics::Chunk chunk;
+    chunk.total = 1;
+    chunk.bytes = "abc";
+    std::string payload = topics::encode(chunk);
+    const auto result = read_message({"kl/v1/kc/kc-hall1/up/ch", payload, false}, kNow);
+    ASSERT_TRUE(std::holds_alternative<Message>(result));
+    const Message& message = std::get<Message>(result);
+    EXPECT_EQ(message.device.text(), "kc-hall1");
+    EXPECT_EQ(std::get<ChunkMessage>(message.body).chunk.bytes, "abc");
+    payload.back() = 'd';
+    const Unreadable bad = unreadable("kl/v1/kc/kc-hall1/up/ch", payload);
+    EXPECT_EQ(bad.kind, "chunk");
+    EXPECT_FALSE(bad.answer);
+    EXPECT_EQ(unreadable("kl/v1/kc/kc-hall1/up/ch", topics::encode(chunk), true).kind, "retained");
+}
+
 }  // namespace
 }  // namespace klyuchnik::handlers
