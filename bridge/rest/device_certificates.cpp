@@ -128,7 +128,7 @@ std::string sha256_of(X509* certificate) {
     if (size <= 0) fail("its bytes");
     const std::string_view bytes{reinterpret_cast<const char*>(der),
                                  static_cast<std::size_t>(size)};
-    const std::string hash = topics::to_hex(topics::sha256(bytes));
+    std::string hash = topics::to_hex(topics::sha256(bytes));
     OPENSSL_free(der);
     return hash;
 }

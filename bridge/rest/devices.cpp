@@ -1,5 +1,3 @@
-#include <stdexcept>
-
 #include "bridge/rest/api.hpp"
 #include "bridge/rest/claim_codes.hpp"
 #include "bridge/rest/json.hpp"
@@ -41,7 +39,8 @@ Response with_claim_code(Api& api, const Caller& caller, const std::string& key,
     content_of(api.asks.ask(caller.by, key, std::move(ask)));
     // The end is the one that was stored: a repeat must not promise a later one.
     const auto claim = api.reads.read([&](db::Tx& tx) { return db::claim(tx, device); });
-    if (!claim) throw std::logic_error{"a claim that was made is not there"};
+    // A repeat of an old request: the device was revoked since.
+    if (!claim) throw problem_of(topics::Code::not_open, "This claim code does not count any more");
     return Response::json(status, texts_json({{"device", device.text()},
                                               {"claim_code", code},
                                               {"claim_ends", topics::rfc3339(claim->ends)}}));

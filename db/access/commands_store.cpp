@@ -130,6 +130,13 @@ std::vector<CommandRecord> lock_commands(Tx& tx, std::span<const CommandNumber> 
                            column(numbers, [](const CommandNumber& n) { return n.number; })));
 }
 
+std::vector<CommandRecord> forgotten_commands(Tx& tx, std::span<const CommandNumber> seen) {
+    if (seen.empty()) return {};
+    return commands_of(run(tx, sql::runtime_forgotten_commands,
+                           column(seen, [](const CommandNumber& n) { return n.device; }),
+                           column(seen, [](const CommandNumber& n) { return n.number; })));
+}
+
 void save_commands(Tx& tx, std::span<const CommandRecord> commands) {
     if (commands.empty()) return;
     using Row = CommandRecord;

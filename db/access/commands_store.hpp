@@ -81,6 +81,9 @@ struct CommandNumber {
 };
 /// Locked, by id; a number that is not known is left out.
 std::vector<CommandRecord> lock_commands(Tx& tx, std::span<const CommandNumber> numbers);
+/// Accepted ones above the last number that their device has seen, locked: it has lost its memory,
+/// or is another device in the same place, and will never report their end.
+std::vector<CommandRecord> forgotten_commands(Tx& tx, std::span<const CommandNumber> seen);
 /// Everything that changes in a command's life.
 void save_commands(Tx& tx, std::span<const CommandRecord> commands);
 /// The next command of each of these devices may be sent from `after` on: it has come, or the one

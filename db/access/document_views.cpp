@@ -9,12 +9,9 @@ using namespace topics;
 namespace {
 
 DocumentRow document_of(const pqxx::row& row) {
-    return {row[0].as<std::string>(),
-            view_of(row[1]) == "up" ? Direction::up : Direction::down,
-            row[2].as<std::string>(),
-            Version{row[3].as<std::int64_t>()},
-            row[4].as<std::string>(),
-            row[5].as<std::int64_t>(),
+    return {row[0].as<std::string>(), view_of(row[1]) == "up" ? Direction::up : Direction::down,
+            row[2].as<std::string>(), Version{row[3].as<std::int64_t>()},
+            row[4].as<std::string>(), row[5].as<std::int64_t>(),
             instant_of(row[6])};
 }
 
@@ -67,9 +64,8 @@ std::vector<UploadRow> uploads(Tx& tx, const DeviceId& device) {
 std::optional<CabinetRightsRow> cabinet_rights(Tx& tx, const DeviceId& cabinet) {
     const auto rows = run(tx, sql::api_cabinet_rights, cabinet);
     if (rows.empty()) return std::nullopt;
-    return CabinetRightsRow{Version{rows[0][0].as<std::int64_t>()},
-                            rows[0][1].as<std::int64_t>(), rows[0][2].as<bool>(),
-                            optional_instant_of(rows[0][3])};
+    return CabinetRightsRow{Version{rows[0][0].as<std::int64_t>()}, rows[0][1].as<std::int64_t>(),
+                            rows[0][2].as<bool>(), optional_instant_of(rows[0][3])};
 }
 
 }  // namespace klyuchnik::db

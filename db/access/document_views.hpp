@@ -31,8 +31,8 @@ std::vector<DocumentRow> documents(Tx& tx, const topics::DeviceId& device);
 /// One version; 0 is the newest. The content is read apart, piece by piece.
 std::optional<DocumentRow> document(Tx& tx, const topics::DeviceId& device, Direction direction,
                                     const std::string& name, topics::Version version);
-/// At most `bytes_max` bytes from `offset`, as they are; shorter at the end, empty behind it or when
-/// the version is gone meanwhile. Pieces of 256 KiB keep memory and statements small.
+/// At most `bytes_max` bytes from `offset`, as they are; shorter at the end, empty behind it or
+/// when the version is gone meanwhile. Pieces of 256 KiB keep memory and statements small.
 std::string document_piece(Tx& tx, const DocumentRow& document, std::int64_t offset,
                            std::int64_t bytes_max);
 

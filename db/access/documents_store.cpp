@@ -72,10 +72,11 @@ Version insert_document(Tx& tx, const DeviceId& device, std::string_view directi
     return Version{rows[0][0].as<std::int64_t>()};
 }
 
-std::vector<std::string> forget_versions(Tx& tx, const DeviceId& device, std::string_view direction,
-                                         std::string_view name, Version version) {
+std::vector<std::string> drop_old_versions(Tx& tx, const DeviceId& device,
+                                           std::string_view direction, std::string_view name,
+                                           Version version) {
     std::vector<std::string> gone;
-    for (const auto& row : run(tx, sql::runtime_forget_versions, device, std::string{direction},
+    for (const auto& row : run(tx, sql::runtime_drop_old_versions, device, std::string{direction},
                                std::string{name}, version)) {
         gone.push_back(row[0].as<std::string>());
     }
@@ -95,16 +96,15 @@ void add_blob(Tx& tx, const std::string& sha256, std::string_view content, Insta
 std::vector<std::string> use_blobs(Tx& tx, std::span<const std::string> sha256s, Instant now) {
     std::vector<std::string> here;
     if (sha256s.empty()) return here;
-    for (const auto& row :
-         run(tx, sql::runtime_use_blobs, column(sha256s, bytea_of_hex), now)) {
+    for (const auto& row : run(tx, sql::runtime_use_blobs, column(sha256s, bytea_of_hex), now)) {
         here.push_back(row[0].as<std::string>());
     }
     return here;
 }
 
 BlobParts add_blob_part(Tx& tx, const BlobPart& part, Instant now) {
-    const auto row = run(tx, sql::runtime_count_blob_parts, part.sha256, part.bytes, part.total,
-                         part.index)[0];
+    const auto row =
+        run(tx, sql::runtime_count_blob_parts, part.sha256, part.bytes, part.total, part.index)[0];
     BlobParts parts{row[0].as<std::int64_t>(), row[1].as<bool>()};
     if (!parts.consistent || row[2].as<bool>()) return parts;
     run(tx, sql::runtime_add_blob_part, part.sha256, part.index, part.bytes, part.total,
@@ -121,16 +121,15 @@ bool join_blob_parts(Tx& tx, const std::string& sha256, Instant now) {
 
 Version add_document(Tx& tx, const DeviceId& device, std::string_view name,
                      const std::string& sha256, Instant now) {
-    const Version version =
-        insert_document(tx, device, "down", name, std::nullopt, sha256, now);
-    forget_versions(tx, device, "down", name, version);
+    const Version version = insert_document(tx, device, "down", name, std::nullopt, sha256, now);
+    drop_old_versions(tx, device, "down", name, version);
     return version;
 }
 
 void add_numbered_document(Tx& tx, const DeviceId& device, std::string_view name, Version version,
                            const std::string& sha256, bool drop, Instant now) {
     insert_document(tx, device, "down", name, version, sha256, now);
-    const auto gone = forget_versions(tx, device, "down", name, version);
+    const auto gone = drop_old_versions(tx, device, "down", name, version);
     if (!drop || gone.empty()) return;
     run(tx, sql::runtime_drop_blobs, column(gone, bytea_of_hex));
 }
@@ -138,7 +137,7 @@ void add_numbered_document(Tx& tx, const DeviceId& device, std::string_view name
 Version add_received_document(Tx& tx, const DeviceId& device, std::string_view name,
                               const std::string& sha256, Instant now) {
     const Version version = insert_document(tx, device, "up", name, std::nullopt, sha256, now);
-    forget_versions(tx, device, "up", name, version);
+    drop_old_versions(tx, device, "up", name, version);
     return version;
 }
 
@@ -216,8 +215,7 @@ std::vector<ChunkHere> chunks_here(Tx& tx, std::span<const UploadPlace> places) 
              column(places, [](const UploadPlace& p) { return p.of.device; }),
              column(places, [](const UploadPlace& p) { return std::string_view{p.of.name}; }),
              column(places, [](const UploadPlace& p) { return p.from; }), kChunksLookedAt)) {
-        here.push_back(
-            {{device_of(row[0]), row[1].as<std::string>()}, row[2].as<std::int64_t>()});
+        here.push_back({{device_of(row[0]), row[1].as<std::string>()}, row[2].as<std::int64_t>()});
     }
     return here;
 }

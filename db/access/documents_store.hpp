@@ -13,8 +13,8 @@
 #include "topics/time.hpp"
 
 /// Documents both ways, their content, and what acks tell devices to fetch. Content is kept once,
-/// under its SHA-256, which is passed as 64 hexadecimal digits here; content itself is passed as its
-/// bytes. Every function is one statement unless it says otherwise; all throw Fault.
+/// under its SHA-256, which is passed as 64 hexadecimal digits here; content itself is passed as
+/// its bytes. Every function is one statement unless it says otherwise; all throw Fault.
 namespace klyuchnik::db {
 
 // -- content
@@ -79,8 +79,8 @@ struct FoundDocument {
     std::int64_t packet_bytes_max = 0;  ///< `rx` of the device's last birth.
     std::string chunk;                  ///< Empty when none was asked for, or behind the end.
 };
-/// For any number of questions at once. A chunk is cut out by the database: the rest of the document
-/// is not read.
+/// For any number of questions at once. A chunk is cut out by the database: the rest of the
+/// document is not read.
 std::vector<FoundDocument> find_documents(Tx& tx, std::span<const WantedDocument> wanted);
 
 // -- uploads

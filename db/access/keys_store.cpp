@@ -202,8 +202,7 @@ std::vector<std::optional<EndedRight>> find_ended_rights(Tx& tx, std::span<const
                                column(wanted, [](const RightAt& w) { return w.right.key; }),
                                column(wanted, [](const RightAt& w) { return w.at; }))) {
         const std::size_t number = row[0].as<std::size_t>() - 1;
-        found.at(number) =
-            EndedRight{wanted[number].right, instant_of(row[1]), instant_of(row[2])};
+        found.at(number) = EndedRight{wanted[number].right, instant_of(row[1]), instant_of(row[2])};
     }
     return found;
 }

@@ -242,10 +242,10 @@ Mistake two_batches_in_flight() {
 }
 
 Mistake newest_first() {
+    static constexpr std::size_t kMany = 20;
     return saying_batches([said = false](const BenchDevice& device, FactBatch& batch,
                                          Said) mutable {
-        const std::size_t newest = batch.facts.size();
-        if (said || device.held() < newest + 2) return true;
+        if (said || device.held() < batch.facts.size() + kMany) return true;
         said = true;
         batch = device.batch_of(device.held() - 1, 1);
         return true;
@@ -275,6 +275,31 @@ Mistake packets_beyond_what_it_announced() {
 Mistake a_journal_too_small() {
     Mistake mistake;
     mistake.adjusts = [](BenchSettings& settings) { settings.journal.facts_max = 20; };
+    return mistake;
+}
+
+Mistake repeats_what_is_acknowledged() {
+    struct Stuck {
+        std::string payload;
+        std::optional<Elapsed> since;
+    };
+    static constexpr std::size_t kWhenHeld = 40;
+    static constexpr Elapsed kStuckFor = std::chrono::minutes{11};
+    const auto stuck = std::make_shared<Stuck>();
+    Mistake mistake = saying([stuck](BenchDevice& device, const Publish& publish) {
+        if (!is_batch(publish)) return true;
+        if (!stuck->since && device.held() >= kWhenHeld) {
+            stuck->payload = publish.payload;
+            stuck->since = device.now();
+        }
+        return true;
+    });
+    mistake.waits = [stuck](BenchDevice& device) {
+        if (!stuck->since || device.now() > *stuck->since + kStuckFor) return;
+        const FactBatch batch = *topics::decode_facts(stuck->payload);
+        if (device.journal().acked() < batch.first) return;
+        device.send({Level::facts, stuck->payload, false, Said::batch_again});
+    };
     return mistake;
 }
 
@@ -552,6 +577,7 @@ constexpr BrokenDevice kBroken[] = {
     {"forty-facts-in-a-batch", kBatchLimit, forty_facts_in_a_batch},
     {"packets-beyond-what-it-announced", kBatchPacket, packets_beyond_what_it_announced},
     {"a-journal-too-small", kNoLoss, a_journal_too_small},
+    {"repeats-what-is-acknowledged", kDrains, repeats_what_is_acknowledged},
     {"deaf-to-partial-acks", kPartialAck, deaf_to_partial_acks},
     {"forgets-with-an-ack-that-goes-back", kBackwardsAck, forgets_with_an_ack_that_goes_back},
     {"deaf-to-gap", kGap, [] { return deaf_to(AckError::gap); }},

@@ -1,10 +1,34 @@
 #include "firmware-sim/conformance/conformance.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "firmware-sim/conformance/checks.hpp"
 
 namespace klyuchnik::sim::conformance {
+namespace {
+
+struct Check {
+    std::string_view name;
+    void (*make)(Exam&);
+};
+
+constexpr Check kChecks[] = {
+    {"commands", check_commands},     {"repeats", check_repeats},
+    {"acks", check_acks},             {"errors", check_ack_errors},
+    {"heartbeats", check_heartbeats}, {"reconnect", check_reconnect},
+    {"requests", check_requests},     {"documents", check_documents},
+    {"reboot", check_reboot},
+};
+
+}  // namespace
+
+std::vector<std::string_view> check_names() {
+    std::vector<std::string_view> names;
+    for (const Check& check : kChecks) names.push_back(check.name);
+    return names;
+}
 
 Report examine(Line& line, const ExamSettings& settings) {
     Report report;
@@ -12,12 +36,13 @@ Report examine(Line& line, const ExamSettings& settings) {
     try {
         check_birth(exam);
         check_first_epoch(exam);
-        for (const auto check : {check_commands, check_repeats, check_acks, check_ack_errors,
-                                 check_heartbeats, check_reconnect, check_requests,
-                                 check_documents, check_reboot}) {
-            check(exam);
+        for (const Check& check : kChecks) {
+            const auto& only = settings.only;
+            if (!only.empty() && std::ranges::find(only, check.name) == only.end()) continue;
+            check.make(exam);
             exam.settle();
         }
+        if (!settings.only.empty()) report.skip_the_rest("not asked for");
     } catch (const CannotGoOn& end) {
         report.skip_the_rest(fmt::format("not reached: {}", end.what()));
     }

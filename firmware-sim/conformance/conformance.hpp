@@ -2,11 +2,18 @@
 // wrong.
 #pragma once
 
+#include <string_view>
+#include <vector>
+
 #include "firmware-sim/conformance/exam.hpp"
 #include "firmware-sim/conformance/line.hpp"
 #include "firmware-sim/conformance/report.hpp"
 
 namespace klyuchnik::sim::conformance {
+
+/// What ExamSettings::only may name: "commands", "acks", ... The birth and the first epoch are always
+/// checked.
+std::vector<std::string_view> check_names();
 
 /// Examines one device from its next connection on: about ten minutes for a device with the waits
 /// of the contract. No other server may answer it meanwhile. Its journal is emptied, its epoch

@@ -27,6 +27,8 @@ constexpr std::int64_t kLostIndex = 2;
 constexpr Elapsed kRetryMax = std::chrono::seconds{10};
 /// From the last chunk to a device that has checked and stored the whole.
 constexpr Elapsed kStoreMax = std::chrono::seconds{10};
+/// Whoever takes a wrong document does so at once.
+constexpr Elapsed kTakeMax = std::chrono::seconds{4};
 
 /// Rights to keys that no cabinet has, for cards that nobody has.
 std::string rights_document(std::int64_t version, std::int64_t utc_s) {
@@ -208,7 +210,7 @@ void check_documents(Exam& exam) {
         exam.until_true(exam.in(exam.settings().patience), [&] { return served.all_sent(); });
         if (!served.all_sent()) {
             exam.report().skip(kDocumentHash, "the next version was not pulled");
-        } else if (const auto held = version_held(exam, version + 1, kStoreMax); held == version) {
+        } else if (const auto held = version_held(exam, version + 1, kTakeMax); held == version) {
             exam.report().pass(kDocumentHash);
         } else {
             exam.report().fail(kDocumentHash, fmt::format("a birth with cf {}", version),

@@ -75,8 +75,8 @@ std::optional<Event> Exam::hear(Elapsed until) {
 
 bool Exam::quiet(Elapsed patience) {
     const Elapsed deadline = in(patience);
-    while (line_.now() < deadline) {
-        const auto batch = until<topics::FactBatch>(std::min(deadline, in(kQuietFor)));
+    while (in(kQuietFor) <= deadline) {
+        const auto batch = until<topics::FactBatch>(in(kQuietFor));
         // What was sent and not acknowledged comes again, be it in a minute.
         if (!batch && !in_flight_ && highest_ <= cursor_.acked) return true;
     }

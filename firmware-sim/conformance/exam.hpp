@@ -35,6 +35,8 @@ struct ExamSettings {
     Elapsed command_wait = std::chrono::seconds{15};
     /// Somebody is at the device and presents cards when asked to.
     bool interactive = false;
+    /// Names of checks (check_names()) to make; empty: all.
+    std::vector<std::string> only = {};
 };
 
 /// The device can not be examined any further; the report says what is known.

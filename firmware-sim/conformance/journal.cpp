@@ -59,6 +59,8 @@ bool goes_on_at(Exam& exam, Sequence first, Elapsed deadline, const Claim& claim
 void check_gap(Exam& exam) {
     if (exam.fresh_batch(1) == nullptr) return;
     exam.provoke(1);
+    // The answer to a heartbeat would say the same as this ack.
+    exam.answers.heartbeats = false;
     const Sequence first = exam.in_flight()->batch.first;
     const Elapsed deadline = exam.repeat_deadline();
     exam.acknowledge(first, AckError::gap);
@@ -128,7 +130,7 @@ void check_bad(Exam& exam) {
     exam.answers.batches = false;
     if (exam.fresh_batch(2) == nullptr && exam.fresh_batch(1) == nullptr) return;
     exam.report().skip(kBadHalved, kTooFew);
-    if (!halve(exam) ||
+    if (!can_judge(exam, kBadHalved, {&kOneInFlight}) || !halve(exam) ||
         !can_judge(exam, kBadSetAside, {&kBadHalved, &kBatchRepeated, &kOneInFlight})) {
         exam.settle();
         return;
@@ -277,6 +279,7 @@ void check_acks(Exam& exam) {
         exam.report().skip(kPartialAck, kTooFew);
         if (exam.fresh_batch(1) == nullptr) return;
     } else {
+        exam.answers.heartbeats = false;
         const Sequence first = exam.in_flight()->batch.first;
         const Elapsed deadline = exam.repeat_deadline();
         exam.acknowledge(first);

@@ -1,5 +1,6 @@
 #include "firmware-sim/conformance/tool.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <fstream>
@@ -49,6 +50,8 @@ void declare_options(process::Settings& settings, ExamOptions& options) {
     settings.text("scale", options.scale,
                   "All waits of the contract times this, for a device built with others; 0.001 "
                   "to 10");
+    settings.list("only", options.only,
+                  fmt::format("Of {} only these", fmt::join(check_names(), ", ")));
     settings.flag("fast", options.fast,
                   "Learn how long the device waits before repeats, and hold it to the ratios only");
     settings.flag("interactive", options.interactive,
@@ -90,6 +93,13 @@ int run_exam(const ExamOptions& options) {
     }
     if (options.mqtt.user.empty()) return wrong("conformance needs --mqtt-user handlers-...");
 
+    const auto names = check_names();
+    for (const std::string& name : options.only) {
+        if (std::ranges::find(names, name) == names.end()) {
+            return wrong("--only: no check is called \"" + name + "\"");
+        }
+    }
+
     MqttLineSettings wire;
     wire.host = options.mqtt.host;
     wire.port = options.mqtt.port;
@@ -105,6 +115,7 @@ int run_exam(const ExamOptions& options) {
     exam.slack = std::chrono::milliseconds{options.slack_ms};
     exam.patience = std::chrono::seconds{options.wait_seconds};
     exam.interactive = options.interactive;
+    exam.only = options.only;
 
     MqttLine line{wire};
     const Report report = examine(line, exam);

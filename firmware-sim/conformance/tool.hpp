@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "process/mqtt_session.hpp"
 #include "process/settings.hpp"
@@ -18,6 +19,7 @@ struct ExamOptions {
     std::string device;
     std::string json_file;
     std::string scale = "1";
+    std::vector<std::string> only;
     bool fast = false;
     bool interactive = false;
     bool kick = true;

@@ -749,6 +749,8 @@ void DeviceProtocol::take_firmware(Uptime now) {
 void DeviceProtocol::offer_log(const topics::Command& command, Uptime now) {
     const std::string text = log_.text();
     documents_->offer(kLogsDocument, text);
+    // Chunks of the one before that were asked for would bear its name and not be of it.
+    upload_.reset();
     topics::DocumentReady ready;
     ready.document = kLogsDocument;
     ready.bytes = static_cast<std::int64_t>(text.size());

@@ -10,7 +10,7 @@ constexpr std::int64_t kMinutesPerDay = 1440;
 constexpr std::int64_t kFirstWeekday = 3;
 
 bool has_day(std::uint8_t weekdays, std::int64_t day) {
-    return ((weekdays >> ((day + kFirstWeekday) % 7)) & 1U) != 0;
+    return (unsigned{weekdays} >> static_cast<unsigned>((day + kFirstWeekday) % 7) & 1U) != 0;
 }
 
 }  // namespace

@@ -25,8 +25,7 @@ void key_taken(FactItem& item, const KeyTaken& fact, KeysRows& rows, Work& work)
     }
     const db::Loan* open = rows.open_loan(key->id);
     const auto holder = open ? open->person : std::nullopt;
-    const auto ended =
-        person ? rows.ended_right(person->id, key->id, item.occurred) : std::nullopt;
+    const auto ended = person ? rows.ended_right(person->id, key->id, item.occurred) : std::nullopt;
     const Taken taken =
         judge_taken({fact.card.has_value(), person, person && rows.has_right(person->id, key->id),
                      had_right(ended, item.occurred, item.time_source)},

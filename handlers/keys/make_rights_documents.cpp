@@ -39,10 +39,10 @@ constexpr std::chrono::hours kNothingDue{1};
 
 /// Events after which documents may differ. A word too many costs a look, one that is missing costs
 /// a day.
-constexpr std::array kOfKeys{"key_added",     "key_changed",  "key_removed",
+constexpr std::array kOfKeys{"key_added",     "key_changed",   "key_removed",
                              "right_granted", "right_revoked", "right_changed"};
-constexpr std::array kOfPeople{"person_added",   "person_changed",     "person_activated",
-                               "cards_changed",  "person_deactivated", "person_removed",
+constexpr std::array kOfPeople{"person_added",     "person_changed",     "person_activated",
+                               "cards_changed",    "person_deactivated", "person_removed",
                                "identifier_added", "identifier_removed"};
 constexpr std::array kOfDevices{"device_added", "device_changed", "device_swapped", "swapped",
                                 "rights_ahead"};
@@ -81,8 +81,7 @@ CabinetContent read_content(db::Tx& tx, const db::Cursor& cabinet, Instant now) 
 
 void make_version(const CabinetContent& content, const DeviceId& cabinet, Version version,
                   Work& work, db::Tx& tx) {
-    const std::string bytes =
-        encode(build_rights_document(content, version, new_salt(), work.now));
+    const std::string bytes = encode(build_rights_document(content, version, new_salt(), work.now));
     const std::string sha256 = to_hex(topics::sha256(bytes));
     db::add_blob(tx, sha256, bytes, work.now);
     db::add_numbered_document(tx, cabinet, kDocument, version, sha256, true, work.now);
@@ -125,7 +124,8 @@ void look_at(const db::ClaimedCabinet& claimed, Work& work, db::Tx& tx) {
     db::save_cabinet(tx, rights, work.now);
 }
 
-/// One object for the reaction's thread: it knows which cabinet it was at when the database refused.
+/// One object for the reaction's thread: it knows which cabinet it was at when the database
+/// refused.
 class Maker {
  public:
     Instant follow(Work& work, db::Tx& tx, bool refused) {
@@ -190,9 +190,8 @@ Reaction make_rights_documents() {
 }
 
 TimedTask look_at_all_cabinets() {
-    return {std::string{kTask}, kLookEvery, [](Work& work, db::Tx& tx) {
-                db::note_all_cabinets(tx, work.now, kLookSpread);
-            }};
+    return {std::string{kTask}, kLookEvery,
+            [](Work& work, db::Tx& tx) { db::note_all_cabinets(tx, work.now, kLookSpread); }};
 }
 
 }  // namespace klyuchnik::handlers::keys

@@ -15,9 +15,9 @@ Reaction make_rights_documents();
 /// without an event. The timed task of the domain.
 TimedTask look_at_all_cabinets();
 
-/// A cabinet is not looked at again so soon: many changes in a row become one version, and the first
-/// is told at once.
-inline constexpr std::chrono::milliseconds kBetweenVersions{500};
+/// A cabinet is not looked at again so soon: many changes in a row become one version, and the
+/// first is told at once.
+inline constexpr std::chrono::milliseconds kBetweenVersions{200};
 /// What the database refused is tried again after this; the other cabinets go on.
 inline constexpr std::chrono::seconds kAfterRefusal{60};
 /// How long a look at all of them takes.

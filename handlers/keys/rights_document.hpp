@@ -26,8 +26,8 @@ std::size_t bytes_of(const CabinetContent& content);
 /// Within limits::kRightsRowsMax, kRightsDocumentBytesMax and kSlotMax.
 bool fits(const CabinetContent& content);
 
-/// The same for the same content, in whatever order it was read: 64 hexadecimal digits. Version, salt
-/// and the time of making have no part in it.
+/// The same for the same content, in whatever order it was read: 64 hexadecimal digits. Version,
+/// salt and the time of making have no part in it.
 std::string digest_of(const CabinetContent& content);
 
 using Salt = std::array<std::uint8_t, 16>;
@@ -35,8 +35,9 @@ using Salt = std::array<std::uint8_t, 16>;
 topics::RightsDocument build_rights_document(const CabinetContent& content, topics::Version version,
                                              const Salt& salt, topics::Instant now);
 
-/// Whether another version is to be made: what it says has changed, none was made yet, or the cabinet
-/// holds a later one than we know of (the database was restored), which then may say anything.
+/// Whether another version is to be made: what it says has changed, none was made yet, or the
+/// cabinet holds a later one than we know of (the database was restored), which then may say
+/// anything.
 bool needs_version(const db::ClaimedCabinet& now_valid, const std::string& digest,
                    topics::Version held);
 /// Above everything that was ever given out.

@@ -72,9 +72,10 @@ class KeysRows {
     std::map<topics::TagId, topics::KeyId> by_tag_;
     std::map<std::pair<topics::DeviceId, topics::Slot>, topics::KeyId> by_home_;
     std::set<db::Right> rights_;
-    std::map<std::pair<db::Right, topics::Instant>, db::EndedRight> ended_rights_;  ///< By a fact's time.
+    std::map<std::pair<db::Right, topics::Instant>, db::EndedRight>
+        ended_rights_;                                ///< By a fact's time.
     std::map<db::Right, db::EndedRight> ended_here_;  ///< In this very batch.
-    std::map<topics::KeyId, Touched> open_;  ///< Keys that are out.
+    std::map<topics::KeyId, Touched> open_;           ///< Keys that are out.
     std::vector<Touched> ended_;
     std::vector<db::Conflict> conflicts_;
     topics::LoanId next_loan_;

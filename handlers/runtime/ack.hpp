@@ -16,8 +16,9 @@ namespace klyuchnik::handlers {
 topics::Ack ack_of(const db::Cursor& cursor, topics::Instant now);
 
 /// An ack that nobody asked for to each of these devices, so that what has changed is known at once
-/// and not at the next heartbeat, whose ack says the same. To be published after the commit, QoS 0: a
-/// device that is away learns it from the ack to its next birth. Reads the cursors, one statement.
+/// and not at the next heartbeat, whose ack says the same. To be published after the commit, QoS 0:
+/// a device that is away learns it from the ack to its next birth. Reads the cursors, one
+/// statement.
 std::vector<Outgoing> announce(db::Tx& tx, std::span<const topics::DeviceId> devices,
                                topics::Instant now);
 

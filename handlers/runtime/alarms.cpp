@@ -10,8 +10,8 @@ using namespace topics;
 
 namespace {
 
-constexpr std::int64_t kWokenMax = 1000;  ///< In one transaction; the rest a second later.
-constexpr std::chrono::seconds kWakeEvery{1};
+constexpr std::int64_t kWokenMax = 1000;  ///< In one transaction; the rest at the next time.
+constexpr std::chrono::seconds kWakeEvery{5};
 constexpr std::string_view kWakeTask = "devices.wake_alarms";
 
 Event& log_alarm(Work& work, std::string_view type, AlarmId alarm, EventIds ids) {

@@ -38,11 +38,12 @@ Step hear_accepted(CommandRecord& command, Instant now) {
     const bool fresh =
         command.state == CommandState::queued || command.state == CommandState::sent;
     if (!fresh && !by_silence(command)) return {};
+    const bool settled = command.state == CommandState::unknown;
     command.state = CommandState::accepted;
     command.accepted = now;
     command.finished.reset();
     command.overdue = std::max(command.expires, now) + kCommandWorkMax;
-    return {true, false, false, false};
+    return {true, false, false, settled};
 }
 
 Step hear_done(CommandRecord& command, std::int64_t rc, const std::optional<std::string>& note,

@@ -46,7 +46,7 @@ struct Step {
     bool changed = false;
     bool ended = false;   ///< It is done, failed, expired or unknown now, and was not so before.
     bool doubt = false;   ///< It became unknown: a person must look.
-    bool settled = false; ///< It was unknown, and is certain now.
+    bool settled = false;  ///< It was unknown; now it is certain, or the device is at it.
 };
 
 /// The device has it.

@@ -51,14 +51,27 @@ bool CommandStage::place(const FactItem& item, Work& work) {
     return true;
 }
 
-void CommandStage::born(const DeviceId& device, std::int64_t last) {
+void CommandStage::born(const DeviceId& device, std::int64_t last, bool fresh) {
     std::int64_t& seen = born_[device];
     seen = std::max(seen, last);
+    if (fresh) fresh_[device] = last;
 }
 
 void CommandStage::store(db::Tx& tx, Work& work) {
     if (!said_.empty()) apply(tx, work);
-    if (born_.empty()) return;
+    if (!born_.empty()) greet(tx, work);
+}
+
+void CommandStage::greet(db::Tx& tx, Work& work) {
+    std::vector<db::CommandNumber> known;
+    for (const auto& [device, last] : fresh_) known.push_back({device, last});
+    std::vector<db::CommandRecord> forgotten = db::forgotten_commands(tx, known);
+    for (db::CommandRecord& command : forgotten) {
+        const Step step = time_over(command, work.now);
+        report(command, step, "birth", work);
+        ++ended_[command.state];
+    }
+    db::save_commands(tx, forgotten);
     std::vector<db::CommandNumber> seen;
     std::vector<DeviceId> devices;
     for (const auto& [device, last] : born_) {

@@ -44,8 +44,7 @@ Outgoing answered(const RequestItem& item, const db::WantedDocument& wanted,
     const std::int64_t total = chunks_of(found.bytes, chunk_bytes);
     if (!wanted.index) {
         RequestAnswer facts = item.answer;
-        facts.document =
-            DocumentFacts{found.version.value, found.bytes, found.sha256, chunk_bytes};
+        facts.document = DocumentFacts{found.version.value, found.bytes, found.sha256, chunk_bytes};
         return answer(item, facts);
     }
     if (*wanted.index >= total) return refused(item);

@@ -19,7 +19,8 @@ namespace klyuchnik::handlers {
 inline constexpr std::size_t kUploadsPerDeviceMax = 16;
 /// Whole with a wrong hash so often: given up.
 inline constexpr std::int64_t kUploadFailuresMax = 3;
-/// Asked so often in a row, while the device was here, and got nothing: given up. About three hours.
+/// Asked so often in a row, while the device was here, and got nothing: given up. About three
+/// hours.
 inline constexpr std::int64_t kUploadAsksMax = 200;
 /// Between two unanswered askings at most; the first pause is limits::kChunkRepeat.
 inline constexpr std::chrono::seconds kUploadPauseMax{60};
@@ -41,9 +42,9 @@ Announced judge_announcement(const topics::DocumentReady& ready, const db::Uploa
 /// How a chunk goes with an open upload whose hash begins as the chunk says.
 enum class Fit : std::uint8_t {
     fits,
-    recut,  ///< It fits the document, cut otherwise than so far: what is here is of no use. Also the
-            ///< first chunk of all.
-    no,     ///< Its numbers and length do not go together.
+    recut,  ///< It fits the document, cut otherwise than so far: what is here is of no use. Also
+            ///< the first chunk of all.
+    no,  ///< Its numbers and length do not go together.
 };
 Fit fit(const db::Upload& upload, const topics::Chunk& chunk);
 /// The length of every chunk but the last, as this one tells; nothing when it can not be so.

@@ -125,9 +125,9 @@ void DocumentStage::announce_all(db::Tx& tx, Work& work) {
         const auto found = uploads_.find(name);
         const auto names = static_cast<std::size_t>(
             std::ranges::count(uploads_, one.device, [](const auto& e) { return e.first.device; }));
-        const Announced verdict = judge_announcement(
-            one.fact, found == uploads_.end() ? nullptr : &found->second.upload, names,
-            std::ranges::find(here, one.fact.sha256) != here.end());
+        const Announced verdict =
+            judge_announcement(one.fact, found == uploads_.end() ? nullptr : &found->second.upload,
+                               names, std::ranges::find(here, one.fact.sha256) != here.end());
         if (verdict == Announced::kept) continue;
         if (verdict == Announced::refused) {
             Event& event = log_document(work, "document_refused", name, one.source);
@@ -279,9 +279,9 @@ TimedTask ask_for_chunks() {
                         over.push_back(name_of(upload));
                     } else {
                         const auto found = here.find(name_of(upload));
-                        const Asking asking = next_asking(
-                            upload,
-                            found == here.end() ? std::vector<std::int64_t>{} : found->second);
+                        const Asking asking =
+                            next_asking(upload, found == here.end() ? std::vector<std::int64_t>{}
+                                                                    : found->second);
                         upload.asked_last = asking.first + asking.count - 1;
                         upload.ask_after = work.now + pause_after(upload.asks - 1);
                         work.out.push_back(asking_message(upload, one.cn, asking));

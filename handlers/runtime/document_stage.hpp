@@ -56,10 +56,10 @@ class DocumentStage {
     struct Open {
         db::Upload upload;
         bool changed = false;
-        bool fresh = false;   ///< Begun here.
-        bool moved = false;   ///< A chunk came that was of use.
-        bool ended = false;   ///< The last chunk that was asked for came.
-        bool recut = false;   ///< What was here before is dropped.
+        bool fresh = false;  ///< Begun here.
+        bool moved = false;  ///< A chunk came that was of use.
+        bool ended = false;  ///< The last chunk that was asked for came.
+        bool recut = false;  ///< What was here before is dropped.
         std::vector<db::UploadChunk> chunks;
     };
     void announce_all(db::Tx& tx, Work& work);

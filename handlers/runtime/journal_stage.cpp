@@ -329,7 +329,7 @@ void JournalStage::place_birth(const Birth& birth, bool retained, Held& held, Wo
         }
     }
     work.items.push_back(StateItem{held.cursor.device, birth, verdict.fresh, retained});
-    commands_.born(held.cursor.device, birth.last_command);
+    commands_.born(held.cursor.device, birth.last_command, verdict.fresh);
     acknowledge(held, birth.cn, birth.epoch == held.cursor.epoch ? AckError::none : AckError::epoch,
                 out);
 }

@@ -54,8 +54,8 @@ Reactions::~Reactions() {
 }
 
 void Reactions::add(std::unique_ptr<Domain> domain, db::ConnectionSettings database) {
-    auto entry = std::make_unique<Entry>(
-        Entry{std::move(domain), db::Connection{std::move(database)}, {}});
+    auto entry =
+        std::make_unique<Entry>(Entry{std::move(domain), db::Connection{std::move(database)}, {}});
     for (Reaction& reaction : entry->domain->reactions()) {
         entry->reactions.push_back({std::move(reaction), false});
     }

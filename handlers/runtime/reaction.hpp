@@ -16,19 +16,20 @@ class Intake;
 
 /// Does what domains do because of others (Domain::reactions()): reads the log by position, each
 /// event exactly once, since how far it has read is moved in the very transaction that has the
-/// effect. One thread in every handlers process; the reaction's row in runtime.reactions, locked with
-/// skip locked, decides which process reads on, and a killed one leaves it where it was.
+/// effect. One thread in every handlers process; the reaction's row in runtime.reactions, locked
+/// with skip locked, decides which process reads on, and a killed one leaves it where it was.
 ///
-/// Woken by NOTIFY when events get their places; it looks every kLookMax besides. What fails is tried
-/// again after kTryAgain, as often as it takes: a reaction that can not be done holds up its own
-/// successors and nobody else's.
+/// Woken by NOTIFY when events get their places; it looks every kLookMax besides. What fails is
+/// tried again after kTryAgain, as often as it takes: a reaction that can not be done holds up its
+/// own successors and nobody else's.
 class Reactions {
  public:
     Reactions(db::ConnectionSettings listening, const process::Clock& clock,
               process::Metrics& metrics);
     ~Reactions();
 
-    /// Before start(). `domain` is an object of its own, as for TimedWork; `database` is as its role.
+    /// Before start(). `domain` is an object of its own, as for TimedWork; `database` is as its
+    /// role.
     void add(std::unique_ptr<Domain> domain, db::ConnectionSettings database);
     /// `intake` publishes what reactions want sent, after each commit; it must outlive stop().
     void start(Intake& intake);
@@ -44,7 +45,7 @@ class Reactions {
     static constexpr std::chrono::milliseconds kLookMin{10};
     static constexpr std::chrono::seconds kTryAgain{1};
     static constexpr std::int64_t kPageMax = 500;  ///< Events in one transaction.
-    static constexpr int kFollowMax = 16;          ///< Follow-ups before events are looked at again.
+    static constexpr int kFollowMax = 16;  ///< Follow-ups before events are looked at again.
 
  private:
     struct Entry;

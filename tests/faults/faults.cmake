@@ -4,6 +4,7 @@ klyuchnik_test(test_faults LABEL faults TIMEOUT 150 FIXTURES klyuchnik_cluster
     ${CMAKE_CURRENT_LIST_DIR}/broker_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/crash_points_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/device_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/dispatcher_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/load.cpp
     ${CMAKE_CURRENT_LIST_DIR}/postgres_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/two_handlers_test.cpp

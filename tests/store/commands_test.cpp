@@ -84,9 +84,11 @@ class Commands : public Store {
             ASSERT_TRUE(stage.place(item, work));
         });
     }
-    void birth(const DeviceId& device, std::int64_t last) {
+    void birth(const DeviceId& device, std::int64_t last, bool fresh = true) {
         set_presence(device, "online");
-        commit([&](handlers::CommandStage& stage, handlers::Work&) { stage.born(device, last); });
+        commit([&](handlers::CommandStage& stage, handlers::Work&) {
+            stage.born(device, last, fresh);
+        });
     }
     template <class Place>
     void commit(Place place) {
@@ -278,6 +280,22 @@ TEST_F(Commands, NumbersGoOnAboveWhatTheDeviceHasSeen) {
     EXPECT_EQ(state(54), "queued") << "a number beyond reason is not believed";
     clock_.advance(1s);
     EXPECT_EQ(sends(), Sent{"kc-hall1:51"});
+}
+
+TEST_F(Commands, WhatADeviceHadAcceptedAndForgottenIsUnknownAtOnceAndHoldsNobodyUp) {
+    birth(hall_, 0);
+    queue(hall_, 2, 3600s);
+    EXPECT_EQ(sends(), Sent{"kc-hall1:1"});
+    hear(hall_, 1, std::nullopt);
+    birth(hall_, 0, false);
+    EXPECT_EQ(state(1), "accepted") << "a birth that is only said again knows less than we do";
+    birth(hall_, 1);
+    EXPECT_EQ(state(1), "accepted") << "it knows of it, and its word is on the way";
+    birth(hall_, 0);
+    EXPECT_EQ(state(1), "unknown");
+    EXPECT_EQ(alarms("command_unknown"), 1);
+    clock_.advance(1s);
+    EXPECT_EQ(sends(), Sent{"kc-hall1:2"});
 }
 
 TEST_F(Commands, AnEndOfANumberThatNobodyGaveIsAnEventAndAnAlarm) {

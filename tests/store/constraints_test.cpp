@@ -84,10 +84,7 @@ TEST_F(Constraints, ACardBelongsToOnePerson) {
 
 TEST_F(Constraints, ADeviceIdIsOneTopicLevelAndNothingMore) {
     const std::string insert =
-        std::string{
-            "insert into devices.devices (device_id, name, secret_sha256, created_at) values "
-            "($1, 'n', "} +
-        kHash + ", now())";
+        "insert into devices.devices (device_id, name, created_at) values ($1, 'n', now())";
     for (const char* good : {"kc-hall1", "sg-0000", "kc-abcdefghijklmnopqr"}) {
         EXPECT_EQ(owner_.ask(insert, {good}).state, "") << good;
     }
@@ -126,16 +123,54 @@ TEST_F(Constraints, ADeviceIdIsOneTopicLevelAndNothingMore) {
     }
 }
 
-TEST_F(Constraints, ADeviceSecretIsAHashAndItsNameHasALength) {
-    const auto device = [](const std::string& name, const std::string& secret) {
-        return "insert into devices.devices (device_id, name, secret_sha256, created_at) values "
-               "('kc-hall1', " +
-               name + ", " + secret + ", now())";
+TEST_F(Constraints, ADevicesWordsAndNumbersHaveTheirRanges) {
+    const auto device = [](const std::string& columns, const std::string& values) {
+        return "insert into devices.devices (device_id, created_at, " + columns +
+               ") values ('kc-hall1', now(), " + values + ")";
     };
-    refused("devices_secret_is_a_hash", device("'n'", "'secret'"));
-    refused("devices_name_length", device("''", kHash));
-    refused("devices_name_length", device("repeat('n', 101)", kHash));
-    done(device("repeat('к', 100)", kHash));
+    refused("devices_name_length", device("name", "''"));
+    refused("devices_name_length", device("name", "repeat('n', 101)"));
+    refused("devices_place_length", device("name, place", "'n', repeat('p', 201)"));
+    refused("devices_generation_rises", device("name, generation", "'n', 0"));
+    refused("devices_lease_range", device("name, lease_s", "'n', -1"));
+    refused("devices_away_range", device("name, away_s", "'n', 0"));
+    refused("devices_revoked_whole", device("name, active", "'n', false"));
+    refused("devices_revoked_whole", device("name, revoked_at", "'n', now()"));
+    done(device("name, place, active, revoked_at, revoked_why",
+                "repeat('к', 100), repeat('к', 200), false, now(), 'lost'"));
+}
+
+TEST_F(Constraints, ADeviceHasFourLivingCredentialsAndOneClaimAtMost) {
+    done(
+        "insert into devices.devices (device_id, name, created_at) values ('kc-hall1', 'n', "
+        "now())");
+    const auto credential = [](int place, const std::string& hash, const std::string& more = "null",
+                               const std::string& kind = "secret") {
+        return "insert into devices.credentials (device_id, place, generation, kind, sha256, "
+               "made_at, "
+               "revoked_at, why) values ('kc-hall1', " +
+               std::to_string(place) + ", 1, '" + kind + "', " + hash + ", now(), " + more +
+               ", 'claimed')";
+    };
+    const auto hash = [](int number) { return "sha256('" + std::to_string(number) + "')"; };
+    for (int place = 1; place <= 4; ++place) done(credential(place, hash(place)));
+    refused("credentials_at_most_four", credential(5, hash(5)));
+    refused("credentials_place_once", credential(4, hash(5)));
+    refused("credentials_hash_once", credential(4, hash(1), "now()"));
+    done("update devices.credentials set revoked_at = now() where place = 4");
+    done(credential(4, hash(5)));
+    refused("credentials_hash_is_a_hash", credential(1, "'secret'", "now()"));
+    refused("credentials_kind_known", credential(1, hash(6), "now()", "password"));
+    const auto claim = [](const std::string& code, const std::string& used,
+                          const std::string& nonce) {
+        return "insert into devices.claims (device_id, code_sha256, made_at, made_by, ends_at, "
+               "used_at, nonce_sha256) values ('kc-hall1', " +
+               code + ", now(), 'x', now(), " + used + ", " + nonce + ")";
+    };
+    refused("claims_code_is_a_hash", claim("'code'", "null", "null"));
+    refused("claims_used_whole", claim(kHash, "now()", "null"));
+    done(claim(kHash, "now()", kHash));
+    refused("claims_pkey", claim(kHash, "null", "null"));
 }
 
 TEST_F(Constraints, AFactIsStoredOnceUnderItsNumberAndOnceUnderItsFirst) {
@@ -219,9 +254,10 @@ TEST_F(Constraints, CursorsGapsAndPresenceSayWhatCanBe) {
             "values ('kc-hall1', 1, 1, 'because', now(), now())");
     refused("presence_device_id_fkey",
             "insert into devices.presence values ('kc-hall1', 1, 'online', now(), '1', 30)");
-    done(std::string{"insert into devices.devices (device_id, name, secret_sha256, created_at) "
-                     "values ('kc-hall1', 'n', "} +
-         kHash + ", now())");
+    done(
+        "insert into devices.devices (device_id, name, created_at) values ('kc-hall1', 'n', "
+        "now())");
+    refused("fleet_is_one_row", "insert into devices.fleet values (false, 1, now())");
     refused("presence_state_known",
             "insert into devices.presence values ('kc-hall1', 1, 'asleep', now(), '1', 30)");
 }

@@ -27,14 +27,28 @@ const Names kRuntimeWrites{
     "INSERT runtime.commands",         "UPDATE runtime.commands",
     "INSERT runtime.alarms",           "UPDATE runtime.alarms",
     "UPDATE runtime.dead_letters",     "UPDATE runtime.facts",
-    "INSERT runtime.chores",           "UPDATE runtime.chores"};
+    "INSERT runtime.chores",           "UPDATE runtime.chores",
+    // Documents, uploads, what acks want, and how far reactions have read.
+    "INSERT runtime.blobs",            "UPDATE runtime.blobs",
+    "DELETE runtime.blobs",            "INSERT runtime.blob_parts",
+    "DELETE runtime.blob_parts",       "INSERT runtime.documents",
+    "DELETE runtime.documents",        "INSERT runtime.uploads",
+    "UPDATE runtime.uploads",          "DELETE runtime.uploads",
+    "INSERT runtime.upload_chunks",    "DELETE runtime.upload_chunks",
+    "INSERT runtime.wanted",           "UPDATE runtime.wanted",
+    "UPDATE runtime.reactions"};
 const Names kRuntimeReads{"accounts.callers",
                           "accounts.card_holders",
                           "accounts.known_people",
+                          "devices.fleet",
                           "devices.known_devices",
+                          "devices.present_devices",
                           "log.events",
+                          "log.positions",
                           "public.klyuchnik_migrations",
                           "runtime.alarms",
+                          "runtime.blob_parts",
+                          "runtime.blobs",
                           "runtime.chores",
                           "runtime.command_numbers",
                           "runtime.commands",
@@ -42,9 +56,15 @@ const Names kRuntimeReads{"accounts.callers",
                           "runtime.dead_letters",
                           "runtime.device_conflicts",
                           "runtime.device_gaps",
+                          "runtime.documents",
                           "runtime.epochs",
                           "runtime.facts",
-                          "runtime.inbox"};
+                          "runtime.inbox",
+                          "runtime.reactions",
+                          "runtime.site",
+                          "runtime.upload_chunks",
+                          "runtime.uploads",
+                          "runtime.wanted"};
 
 Names plus(Names names, const Names& more) {
     names.insert(more.begin(), more.end());
@@ -95,13 +115,32 @@ TEST_F(Grants, AHandlerWritesItsOwnTablesAndTheRuntimesOnly) {
           "INSERT accounts.sessions", "DELETE accounts.sessions"}},
         {"kl_devices",
          {"INSERT devices.devices", "UPDATE devices.devices", "INSERT devices.presence",
-          "UPDATE devices.presence"}},
+          "UPDATE devices.presence", "INSERT devices.credentials", "UPDATE devices.credentials",
+          "INSERT devices.claims", "UPDATE devices.claims", "DELETE devices.claims",
+          "INSERT devices.guard_outbox", "UPDATE devices.guard_outbox",
+          "DELETE devices.guard_outbox", "INSERT devices.brokers", "UPDATE devices.brokers",
+          "INSERT devices.heard", "UPDATE devices.heard", "INSERT devices.telemetry",
+          "DELETE devices.telemetry", "UPDATE devices.fleet"}},
         {"kl_keys",
          {"INSERT keys.keys", "UPDATE keys.keys", "INSERT keys.rights", "DELETE keys.rights",
-          "INSERT keys.loans", "UPDATE keys.loans", "INSERT keys.conflicts"}}};
+          "INSERT keys.loans", "UPDATE keys.loans", "INSERT keys.conflicts",
+          "INSERT keys.rights_ended", "INSERT keys.cabinet_rights", "UPDATE keys.cabinet_rights",
+          "INSERT keys.stale_cabinets", "UPDATE keys.stale_cabinets",
+          "DELETE keys.stale_cabinets"}}};
     for (const auto& [role, tables] : own) {
         SCOPED_TRACE(role);
         EXPECT_EQ(writes_of(role), plus(kRuntimeWrites, tables));
+    }
+}
+
+TEST_F(Grants, OfAFactNothingButItsOutcomeEverChanges) {
+    for (const char* role : {"kl_accounts", "kl_devices", "kl_keys"}) {
+        EXPECT_EQ(owner_.number("select count(*) from pg_attribute where attrelid = "
+                                "'runtime.facts'::regclass and attnum > 0 and attname <> 'outcome' "
+                                "and has_column_privilege($1, attrelid, attnum, 'UPDATE')",
+                                {role}),
+                  0)
+            << role;
     }
 }
 
@@ -111,6 +150,8 @@ TEST_F(Grants, TheRelayPlacesEventsAndForgetsWhatIsOldOnly) {
                      "DELETE runtime.inbox", "DELETE runtime.facts", "DELETE runtime.epochs",
                      "DELETE runtime.dead_letters", "DELETE runtime.device_conflicts",
                      "DELETE runtime.commands", "DELETE runtime.alarms",
+                     "DELETE runtime.blobs", "DELETE runtime.blob_parts",
+                     "DELETE runtime.uploads", "DELETE keys.rights_ended",
                      "DELETE accounts.sessions"}));
 }
 
@@ -148,8 +189,11 @@ TEST_F(Grants, AHandlerReadsOfOtherDomainsOnlyTheViewsMadeForIt) {
         {"kl_runtime", {}},
         {"kl_accounts",
          {"accounts.people", "accounts.accounts", "accounts.identifiers", "accounts.sessions"}},
-        {"kl_devices", {"devices.devices", "devices.presence"}},
-        {"kl_keys", {"keys.keys", "keys.rights", "keys.loans", "keys.conflicts"}}};
+        {"kl_devices",
+         {"devices.devices", "devices.presence", "devices.credentials", "devices.claims",
+          "devices.guard_outbox", "devices.brokers", "devices.heard", "devices.telemetry"}},
+        {"kl_keys", {"keys.keys", "keys.rights", "keys.loans", "keys.conflicts", "keys.rights_ended",
+                     "keys.cabinet_rights", "keys.stale_cabinets"}}};
     for (const auto& [role, tables] : own) {
         SCOPED_TRACE(role);
         EXPECT_EQ(reads_of(role), plus(kRuntimeReads, tables));
@@ -158,6 +202,9 @@ TEST_F(Grants, AHandlerReadsOfOtherDomainsOnlyTheViewsMadeForIt) {
 
 TEST_F(Grants, SecretsAreReadByThoseWhoCheckThemOnly) {
     Names readers;
+    // Of documents a hash is the name, and no secret.
+    const std::string not_names =
+        " and c.relname not in ('blobs', 'blob_parts', 'documents', 'uploads', 'firmware')";
     for (const std::string& role : kRoles) {
         for (const auto& row : owner_.rows(
                  "select $1 || ' ' || n.nspname || '.' || c.relname || '.' || a.attname from "
@@ -166,7 +213,8 @@ TEST_F(Grants, SecretsAreReadByThoseWhoCheckThemOnly) {
                  "'(hash|sha256|secret|token|password)' and " +
                      std::string{kOurs} +
                      " and has_column_privilege($1, c.oid, a.attnum, "
-                     "'SELECT')",
+                     "'SELECT')" +
+                     not_names,
                  {role})) {
             readers.insert(row[0]);
         }
@@ -176,7 +224,10 @@ TEST_F(Grants, SecretsAreReadByThoseWhoCheckThemOnly) {
                                      "kl_bridge api.device_credentials.secret_sha256",
                                      "kl_bridge api.sessions.token_sha256",
                                      "kl_bridge api.sign_ins.password_hash",
-                                     "kl_devices devices.devices.secret_sha256",
+                                     "kl_devices devices.claims.code_sha256",
+                                     "kl_devices devices.claims.nonce_sha256",
+                                     "kl_devices devices.credentials.nonce_sha256",
+                                     "kl_devices devices.credentials.sha256",
                                      "kl_relay accounts.sessions.token_sha256"));
 }
 
@@ -188,8 +239,8 @@ TEST_F(Grants, TheWitnessReadsEverythingElse) {
                      std::string{kOurs})) {
         all.insert(row[0]);
     }
-    for (const char* secret : {"accounts.accounts", "accounts.sessions", "devices.devices",
-                               "api.sign_ins", "api.sessions", "api.device_credentials"}) {
+    for (const char* secret : {"accounts.accounts", "accounts.sessions", "devices.credentials",
+                               "devices.claims", "api.sign_ins", "api.sessions", "api.device_credentials"}) {
         EXPECT_EQ(all.erase(secret), 1U) << secret;
     }
     EXPECT_EQ(reads_of("kl_witness"), all);

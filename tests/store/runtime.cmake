@@ -3,6 +3,7 @@ klyuchnik_test(test_runtime LABEL store FIXTURES klyuchnik_cluster
   SOURCES
     ${CMAKE_CURRENT_LIST_DIR}/alarms_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/commands_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/fleet_views_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/letters_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/store.cpp
     ${CMAKE_CURRENT_LIST_DIR}/timed_work_test.cpp

@@ -25,7 +25,9 @@ bool begins(const std::string& name, const char* prefix) {
 Roles users_of(const std::string& name) {
     static const std::set<std::string> chores{"runtime_claim_chores", "runtime_make_partitions"};
     if (chores.contains(name) || begins(name, "runtime_forget_")) return {"kl_relay"};
-    if (name == "log_add_events") return kHandlers;
+    if (name == "keys_forget_rights_ended") return {"kl_relay"};
+    if (name == "log_add_events" || name == "log_listen_placed") return kHandlers;
+    if (name == "log_events_after") return {"kl_relay", "kl_accounts", "kl_devices", "kl_keys"};
     if (begins(name, "log_")) return {"kl_relay"};
     if (begins(name, "runtime_")) return kHandlers;
     if (begins(name, "accounts_")) return {"kl_accounts"};
@@ -39,7 +41,7 @@ Roles users_of(const std::string& name) {
 
 /// EXPLAIN knows no plan for these; they are run, and undone.
 const std::set<std::string> kWithoutPlan{
-    "log_listen",           "devices_listen_commands",     "devices_listen_guard",
+    "log_listen", "log_listen_placed", "devices_listen_commands", "devices_listen_guard",
     "runtime_listen_letters", "setup_make_migrations_table", "setup_open_public_schema",
     "setup_show_migrations_table"};
 
@@ -122,7 +124,17 @@ const std::map<std::string, std::string> kMayWalk{
     {"runtime_forget_facts", "by age, through a BRIN index, a bounded number at a time"},
     {"runtime_forget_dead_letters", "once a day, from a table that stays small"},
     {"runtime_forget_device_conflicts", "once a day, from a table that stays small"},
+    {"devices_mark_silent", "everybody who is online, every five seconds"},
+    {"devices_mark_all_unknown", "everybody who is online, when a broker has started anew"},
+    {"devices_outbox", "those whom the broker has not been told of, there for a moment"},
+    {"devices_next_end", "one row from the beginning of the index"},
+    {"devices_count_known", "every device, when a broker says how many it knows"},
+    {"devices_count_fleet", "every device, once a minute"},
     {"log_last_place", "one row from the end of the index"},
+    {"runtime_due_uploads", "by state and device: the device is the second column of the index"},
+    {"keys_next_stale", "one row from the beginning of the index"},
+    {"keys_note_all_cabinets", "every cabinet, once a day"},
+    {"keys_site_time", "one row, there for ever"},
 };
 
 void note_breaches(const nlohmann::json& node, const std::map<std::string, std::string>& leading,
@@ -163,10 +175,20 @@ void Statements::fill() {
           "'$argon2id$x', 'admin', now() from generate_series(1, 1000) i",
           "insert into accounts.sessions select sha256(i::text::bytea), 1 + i % 1000, now(), now() "
           "+ i * interval '1 s' from generate_series(1, 4000) i",
-          "insert into devices.devices (device_id, name, secret_sha256, created_at) select 'kc-d' "
-          "|| i, 'n', sha256('x'), now() from generate_series(1000, 2999) i",
+          "insert into devices.devices (device_id, name, created_at) select 'kc-d' || i, 'n', now() "
+          "from generate_series(1000, 2999) i",
           "insert into devices.presence select device_id, 1, 'online', now(), '1', 30 from "
           "devices.devices",
+          "insert into devices.credentials (device_id, place, generation, kind, sha256, made_at, "
+          "ends_at, revoked_at, why) select 'kc-d' || 1000 + i % 2000, 1, 1, 'secret', "
+          "sha256(i::text::bytea), now(), case when i % 10 = 0 then now() + i * interval '1 s' end, "
+          "case when i > 2000 then now() end, 'claimed' from generate_series(1, 8000) i",
+          "insert into devices.claims (device_id, code_sha256, made_at, made_by, ends_at) select "
+          "device_id, sha256(device_id::bytea), now(), 'x', now() from devices.devices",
+          "insert into devices.heard (device_id, heard_at) select device_id, now() from "
+          "devices.devices",
+          "insert into devices.telemetry select 'kc-d' || 1000 + i % 2000, now() - i * interval '1 "
+          "min', -60, i, '{}', i % 4 = 0 from generate_series(1, 20000) i",
           "insert into runtime.cursors (device_id) select device_id from devices.devices",
           "insert into runtime.epochs select 'kc-d' || 1000 + i % 2000, i, 1, 'new', now() - i * "
           "interval '1 min' from generate_series(1, 8000) i",
@@ -208,6 +230,24 @@ void Statements::fill() {
           "generate_series(1, 20000) i",
           "insert into log.positions select event_id, event_id, recorded_at, written_by from "
           "log.events where event_id <= 15000",
+          "insert into runtime.blobs select sha256(i::text::bytea), length(i::text), i::text::bytea, "
+          "now() from generate_series(1, 4000) i",
+          "insert into runtime.blob_parts select sha256(i::text::bytea), 0, 1, 1, 'x', now() from "
+          "generate_series(1, 4000) i",
+          "insert into runtime.documents select 'kc-d' || 1000 + i % 2000, 'down', 'rights', 1 + i / "
+          "2000, sha256(i::text::bytea), length(i::text), now() from generate_series(1, 4000) i",
+          "insert into runtime.wanted select device_id, 2, null from devices.devices",
+          "insert into runtime.uploads (device_id, name, sha256, bytes, state, ask_after, changed_at) "
+          "select 'kc-d' || 1000 + i, 'logs', sha256('x'), 1, case when i % 10 = 0 then 'open' else "
+          "'done' end, now(), now() from generate_series(0, 1999) i",
+          "insert into runtime.upload_chunks select 'kc-d' || 1000 + i % 2000, 'logs', i / 2000, 'x' "
+          "from generate_series(0, 19999) i",
+          "insert into keys.cabinet_rights (cabinet) select device_id from devices.devices on "
+          "conflict do nothing",
+          "insert into keys.stale_cabinets (cabinet, due_at) select 'kc-d' || 1000 + i % 2000, now() "
+          "from generate_series(1, 4000) i",
+          "insert into keys.rights_ended select p, 1 + p % 4000, now(), now(), 'x' from "
+          "generate_series(1, 8000) p",
           "analyze"}) {
         const auto answer = owner_.ask(sql);
         ASSERT_EQ(answer.state, "") << sql << ": " << answer.error;

@@ -36,6 +36,13 @@ class Values : public Store {
         }
         return back;
     }
+    void add_devices() {
+        owner_.rows(
+            "insert into devices.devices (device_id, name, created_at) values "
+            "('kc-hall1', 'n', now()), ('sg-roof1', 'n', now())");
+        owner_.rows(
+            "insert into runtime.cursors (device_id) select device_id from devices.devices");
+    }
     db::Connection connection_{as("kl_keys")};
 };
 
@@ -178,9 +185,12 @@ TEST_F(Values, ACursorComesBackWithItsDigests) {
     cursor.boot = 7;
     cursor.booted_at = topics::from_unix_micros(-1);
     cursor.skipped = 5;
+    cursor.generation = 2;
+    cursor.born_hi.value = 1050;
+    cursor.clock_error_s = -3600;
     db::Cursor bare;
     bare.device = device_id("sg-roof1");
-    owner_.rows("insert into runtime.cursors (device_id) values ('kc-hall1'), ('sg-roof1')");
+    add_devices();
     const std::vector<topics::DeviceId> both{cursor.device, bare.device};
     {
         db::Tx tx{connection_};
@@ -200,12 +210,33 @@ TEST_F(Values, ACursorComesBackWithItsDigests) {
     EXPECT_EQ(back[0].boot, cursor.boot);
     EXPECT_EQ(back[0].booted_at, cursor.booted_at);
     EXPECT_EQ(back[0].skipped, cursor.skipped);
+    EXPECT_EQ(back[0].generation, 2);
+    EXPECT_EQ(back[0].born_hi, cursor.born_hi);
+    EXPECT_EQ(back[0].clock_error_s, -3600);
+    EXPECT_TRUE(back[0].active);
+    EXPECT_EQ(back[1].identity, 1);
     EXPECT_TRUE(back[1].recent_digests.empty());
     EXPECT_EQ(back[1].booted_at, std::nullopt);
+    EXPECT_EQ(back[1].clock_error_s, std::nullopt);
+}
+
+TEST_F(Values, OfARevokedDeviceTheCursorIsReadButNotMoved) {
+    add_devices();
+    owner_.rows(
+        "update devices.devices set active = false, revoked_at = now(), revoked_why = 'w' "
+        "where device_id = 'kc-hall1'");
+    const std::vector<topics::DeviceId> both{device_id("kc-hall1"), device_id("sg-roof1")};
+    db::Tx tx{connection_};
+    const auto locked = db::lock_cursors(tx, both);
+    ASSERT_EQ(locked.size(), 1U);
+    EXPECT_EQ(locked[0].device, both[1]);
+    const auto read = db::read_cursors(tx, {both.data(), 1});
+    ASSERT_EQ(read.size(), 1U);
+    EXPECT_FALSE(read[0].active);
 }
 
 TEST_F(Values, ACursorThatAnotherHoldsIsLeftOut) {
-    owner_.rows("insert into runtime.cursors (device_id) values ('kc-hall1'), ('sg-roof1')");
+    add_devices();
     const std::vector<topics::DeviceId> both{device_id("kc-hall1"), device_id("sg-roof1")};
     db::Connection second{as("kl_devices")};
     db::Tx holder{connection_};

@@ -249,10 +249,11 @@ void TestBroker::wait_until_accepts(const ClientOptions& who, bool wanted) const
 
 std::string TestBroker::secret_of_device(std::string_view id) const {
     std::istringstream lines{contents(dir_ / "broker/secrets/devices")};
+    std::string last;  // One that got another since has more lines than one.
     for (std::string name, secret; lines >> name >> secret;) {
-        if (name == id) return secret;
+        if (name == id) last = secret;
     }
-    return {};
+    return last;
 }
 
 void TestBroker::know_device(std::string_view id, std::string_view secret) {
@@ -282,22 +283,28 @@ std::vector<std::string> TestBroker::add_devices(const std::vector<std::string>&
     return secrets;
 }
 
+std::string TestBroker::secret_of_service(std::string_view name) const {
+    std::string secret = contents(dir_ / "broker/secrets" / name);
+    while (!secret.empty() && secret.back() == '\n') secret.pop_back();
+    return secret;
+}
+
+void TestBroker::add_services(const std::vector<std::string>& names) {
+    std::vector<std::string> command{kScripts / "credentials", dir_ / "broker", "add-service"};
+    command.insert(command.end(), names.begin(), names.end());
+    run(command);
+    // All lines of the file are read at once, so one who is accepted stands for all.
+    ClientOptions last;
+    last.port = services_port_;
+    last.user = names.back();
+    last.password = secret_of_service(names.back());
+    if (options_.services_tls) last.tls = certificates_->trust();
+    wait_until_accepts(last, true);
+}
+
 std::string TestBroker::service_password(std::string_view name) {
-    const auto file = dir_ / "broker/secrets" / name;
-    const auto read = [&] {
-        std::string secret = contents(file);
-        while (!secret.empty() && secret.back() == '\n') secret.pop_back();
-        return secret;
-    };
-    if (std::filesystem::exists(file)) return read();
-    run({kScripts / "credentials", dir_ / "broker", "add-service", std::string{name}});
-    ClientOptions options;
-    options.port = services_port_;
-    options.user = name;
-    options.password = read();
-    if (options_.services_tls) options.tls = certificates_->trust();
-    wait_until_accepts(options, true);
-    return options.password;
+    if (secret_of_service(name).empty()) add_services({std::string{name}});
+    return secret_of_service(name);
 }
 
 void TestBroker::remove(std::string_view name) {

@@ -48,6 +48,8 @@ class TestBroker {
     std::vector<std::string> add_devices(const std::vector<std::string>& ids);
     /// The secret of a device that was registered by others; returns when the broker accepts it.
     void know_device(std::string_view id, std::string_view secret);
+    /// Registers services, all at once; returns when the broker accepts them.
+    void add_services(const std::vector<std::string>& names);
     /// The password of a service; it is registered when it is asked for the first time.
     std::string service_password(std::string_view name);
     /// Of a broker with TLS.
@@ -79,6 +81,7 @@ class TestBroker {
     void start();
     void end(int signal);
     std::string secret_of_device(std::string_view id) const;
+    std::string secret_of_service(std::string_view name) const;
     bool accepts(const ClientOptions& who) const;
     void wait_until_accepts(const ClientOptions& who, bool wanted) const;
 

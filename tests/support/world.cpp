@@ -177,7 +177,7 @@ topics::Ack RawDevice::birth(std::int64_t cn, std::int64_t epoch, std::int64_t l
         {"lo", lo},     {"hi", hi}, {"cf", 0},  {"cs", 0},     {"ka", 30},  {"rx", 1024},
         {"fw", "raw-1"}};
     publish("st", body.dump(), true);
-    return next_ack();
+    return ack_to(cn, 0);
 }
 
 topics::Ack RawDevice::facts(std::int64_t cn, std::int64_t epoch, std::int64_t lo,
@@ -187,7 +187,16 @@ topics::Ack RawDevice::facts(std::int64_t cn, std::int64_t epoch, std::int64_t l
     publish("up/ev", R"({"v":1,"cn":)" + std::to_string(cn) + R"(,"ep":)" + std::to_string(epoch) +
                          R"(,"lo":)" + std::to_string(lo) + R"(,"s":)" + std::to_string(first) +
                          R"(,"e":[)" + list + "]}");
-    return next_ack();
+    return ack_to(cn, first + static_cast<std::int64_t>(facts.size()) - 1);
+}
+
+topics::Ack RawDevice::ack_to(std::int64_t cn, std::int64_t last) {
+    // The server also says of its own accord what has changed: such an ack answers nothing.
+    while (true) {
+        const topics::Ack ack = next_ack();
+        const bool plain = ack.error == topics::AckError::none;
+        if (!plain || (ack.cn.value == cn && ack.acked.value >= last)) return ack;
+    }
 }
 
 topics::RequestAnswer RawDevice::request(std::int64_t cn, std::int64_t number,
@@ -233,13 +242,15 @@ topics::AskAnswer RawAsker::ask(const std::string& domain, const std::string& na
 // ==============================================================================================
 
 World::World(WorldOptions options)
-    : logs_{kLogs / test_name()}, bridge_flags_{std::move(options.bridge_flags)} {
+    : logs_{kLogs / test_name()},
+      tls_{options.tls},
+      bridge_flags_{std::move(options.bridge_flags)} {
     std::filesystem::remove_all(logs_);
     std::filesystem::create_directories(logs_);
     if (options.own_cluster) own_cluster_ = std::make_unique<OwnCluster>();
     database_ = std::make_unique<TestDatabase>(cluster());
     db_ = std::make_unique<OwnerConnection>(cluster(), database_->name());
-    broker_ = std::make_unique<TestBroker>();
+    broker_ = std::make_unique<TestBroker>(BrokerOptions{options.tls, false, {}});
     write_secret(logs_ / "share", "0123456789abcdef" + database_->name());
     for (int i = 0; i < options.handlers; ++i) start_handlers();
     if (options.bridge) {
@@ -349,6 +360,21 @@ void World::start_bridge() {
                      logs_ / user,
                      "--http-port",
                      "0"};
+    if (tls_) {
+        const auto more = {std::string{"--public-mqtt-host"},
+                           std::string{"127.0.0.1"},
+                           std::string{"--public-mqtt-port"},
+                           std::to_string(broker_->devices_port(Entrance::tls)),
+                           std::string{"--public-mqtt-certificates-port"},
+                           std::to_string(broker_->devices_port(Entrance::certificate)),
+                           std::string{"--public-mqtt-ca-file"},
+                           broker_->certificates().file("service-ca.crt"),
+                           std::string{"--device-ca-cert-file"},
+                           broker_->certificates().file("device-ca.crt"),
+                           std::string{"--device-ca-key-file"},
+                           broker_->certificates().file("device-ca.key")};
+        command.words.insert(command.words.end(), more.begin(), more.end());
+    }
     command.words.insert(command.words.end(), bridge_flags_.begin(), bridge_flags_.end());
     command.environment = {"PGPASSFILE=" + (cluster().passfiles / "bridge.pgpass").string()};
     command.log = logs_ / "bridge.log";
@@ -523,6 +549,13 @@ std::unique_ptr<sim::CabinetClient> World::cabinet(const std::string& id,
     settings.reconnect_max = 500ms;
     settings.seed = seed_++;
     return std::make_unique<sim::CabinetClient>(settings, rights);
+}
+
+void World::settle() {
+    const std::string left =
+        "select (select count(*) from keys.stale_cabinets where due_at <= now()) + (select count(*) "
+        "from log.events) - (select coalesce(min(position), 0) from runtime.reactions)";
+    if (!becomes(left, 0)) throw std::runtime_error{"the rights documents do not come to rest"};
 }
 
 RawDevice World::raw_device(const std::string& id, std::int64_t will) {

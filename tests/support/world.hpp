@@ -41,6 +41,8 @@ struct WorldOptions {
     int handlers = 1;  ///< Processes to start with.
     bool bridge = true;
     bool own_cluster = false;  ///< A durable one that may be killed; takes some seconds.
+    /// The broker has TLS entrances too, and the bridge gives out certificates.
+    bool tls = false;
     std::vector<std::string> bridge_flags{};
 };
 
@@ -74,6 +76,9 @@ class RawDevice {
     /// The next ack. Throws when none comes or it can not be read.
     topics::Ack next_ack();
     RawClient& client() { return client_; }
+    /// The ack to a birth (`last` 0) or to facts up to `last`: an error, or one that says that they
+    /// are committed.
+    topics::Ack ack_to(std::int64_t cn, std::int64_t last);
     std::string topic(std::string_view level) const;
 
  private:
@@ -123,7 +128,10 @@ class World {
     Child& bridge() { return *bridge_; }
     TestBroker& broker() { return *broker_; }
     void kill9_broker() { broker_->kill9(); }
-    void restart_broker() { broker_->restart(); }
+    void restart_broker() {
+        asker_.reset();  // Its connection is gone.
+        broker_->restart();
+    }
     OwnCluster& own_cluster() { return *own_cluster_; }  ///< Only with WorldOptions::own_cluster.
 
     // -- the database
@@ -166,6 +174,9 @@ class World {
                                                 const std::vector<Key>& keys = {},
                                                 const sim::CardRights& rights = {});
     RawDevice raw_device(const std::string& id, std::int64_t will = 0);
+    /// Waits until the cabinets' rights documents say what the tables say, so that no ack comes that
+    /// nobody asked for.
+    void settle();
     std::filesystem::path state_dir(const std::string& cabinet) const;
 
     // -- numbers
@@ -203,6 +214,7 @@ class World {
     std::unique_ptr<TestBroker> broker_;
     std::vector<Handlers> handlers_;
     std::unique_ptr<Child> bridge_;
+    bool tls_ = false;
     std::vector<std::string> bridge_flags_;
     int http_port_ = 0;
     std::string token_;

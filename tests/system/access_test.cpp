@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <regex>
 #include <string>
 #include <thread>
@@ -74,9 +75,7 @@ class Access : public testing::Test {
         // A share that no test reaches: those of floods have brokers of their own.
         broker_ = new TestBroker{{.devices_tls = true, .more = {"--share-per-device", "100000"}}};
         broker_->add_devices({kAnna, kBoris, kScales});
-        for (const char* name : {"handlers-1", "handlers-2", "bridge-1", "bridge-2", "ops-1"}) {
-            broker_->service_password(name);
-        }
+        broker_->add_services({"handlers-1", "handlers-2", "bridge-1", "bridge-2", "ops-1"});
     }
     static void TearDownTestSuite() {
         delete broker_;
@@ -110,11 +109,10 @@ struct Way {
     Entrance entrance;
 };
 
-std::string name_of(const testing::TestParamInfo<Way>& chosen) {
-    static const std::map<Entrance, std::string> entrances{
+void PrintTo(const Way& way, std::ostream* out) {
+    static const std::map<Entrance, const char*> entrances{
         {Entrance::plain, "Plain"}, {Entrance::tls, "Tls"}, {Entrance::certificate, "Certificate"}};
-    return entrances.at(chosen.param.entrance) +
-           (chosen.param.protocol == Protocol::v5 ? "Mqtt5" : "Mqtt311");
+    *out << entrances.at(way.entrance) << (way.protocol == Protocol::v5 ? "Mqtt5" : "Mqtt311");
 }
 
 class AccessByEveryWay : public Access, public testing::WithParamInterface<Way> {
@@ -131,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(, AccessByEveryWay,
                                          Way{Protocol::v5, Entrance::tls},
                                          Way{Protocol::v311, Entrance::certificate},
                                          Way{Protocol::v5, Entrance::certificate}),
-                         name_of);
+                         testing::PrintToStringParamName());
 
 // -- what a device may publish
 

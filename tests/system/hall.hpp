@@ -24,7 +24,10 @@ class Hall : public ::testing::Test {
     Person boris = world.add_person("Boris Example", kBorissCard);
     RawDevice device = world.raw_device(kDevice);
 
-    void SetUp() override { world.grant(anna, key); }
+    void SetUp() override {
+        world.grant(anna, key);
+        world.settle();
+    }
 
     std::int64_t loans(const std::string& condition = "true") {
         return world.count("select count(*) from keys.loans where " + condition);

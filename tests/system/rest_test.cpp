@@ -245,20 +245,5 @@ TEST_F(Rest, OldCabinetsGetTheAnswersTheyKnow) {
     EXPECT_EQ(loans(), 1);
 }
 
-TEST_F(Rest, ADevicesSecretIsShownOnceAndTheSameForARepeat) {
-    const Headers same{{"Idempotency-Key", "device-1"}};
-    const std::string body = R"({"device":"kc-fresh1","name":"Fresh"})";
-    const HttpAnswer first = world.post("/v1/devices", body, same);
-    ASSERT_EQ(first.status, 201);
-    EXPECT_GE(first.text("secret").size(), 32U);
-    EXPECT_EQ(world.post("/v1/devices", body, same).body, first.body);
-    EXPECT_EQ(world.get("/v1/devices/kc-fresh1").body.find(first.text("secret")),
-              std::string::npos);
-    EXPECT_EQ(world.db().number("select count(*) from runtime.inbox where answer like $1",
-                                {"%" + first.text("secret") + "%"}),
-              0)
-        << "only its hash is kept";
-}
-
 }  // namespace
 }  // namespace klyuchnik::test

@@ -1,4 +1,4 @@
-foreach(name IN ITEMS keys journal asks bad_input rest running)
+foreach(name IN ITEMS keys journal asks bad_input rest running commands alarms letters)
   klyuchnik_test(test_${name} LABEL system FIXTURES klyuchnik_cluster
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/${name}_test.cpp
     LINKS klyuchnik_test_world PkgConfig::httplib)

@@ -3,7 +3,7 @@ update devices.credentials c
 set revoked_at = c.ends_at
 from (select credential_id from devices.credentials
       where revoked_at is null and ends_at <= $1::timestamptz
-      order by device_id, credential_id
+      order by ends_at, credential_id
       limit $2::bigint
       for update skip locked) s
 where c.credential_id = s.credential_id

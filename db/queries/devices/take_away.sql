@@ -4,7 +4,7 @@ update devices.presence p
 set away_at = null
 from (select device_id from devices.presence
       where away_at <= $1::timestamptz
-      order by device_id
+      order by away_at, device_id
       limit $2::bigint
       for update skip locked) s
 where p.device_id = s.device_id

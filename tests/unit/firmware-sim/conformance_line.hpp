@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -19,12 +21,13 @@ using sim::conformance::Elapsed;
 
 class MemoryLine final : public sim::conformance::Line {
  public:
-    MemoryLine(sim::conformance::BenchSettings settings, sim::conformance::Mistake mistake)
+    MemoryLine(sim::conformance::BenchSettings settings, sim::conformance::Mistake mistake,
+               std::uint64_t seed = 1)
         : device_{std::move(settings),
                   [flash = std::make_shared<Flash>()] {
                       return std::make_unique<MemoryStore>(flash);
                   },
-                  std::move(mistake), 1} {}
+                  std::move(mistake), seed} {}
 
     Elapsed now() const override { return now_; }
     std::int64_t utc_s() const override {
@@ -36,8 +39,10 @@ class MemoryLine final : public sim::conformance::Line {
         settle();
     }
     std::optional<sim::conformance::Heard> wait(Elapsed until) override {
-        for (;;) {
-            if (!arriving_.empty() && arriving_.front().at <= std::max(now_, until)) {
+        for (int turns = 0;; ++turns) {
+            if (turns > kTurnsMax) throw std::logic_error{"the device has no patience"};
+            const Elapsed last = std::max(now_, until);
+            if (!arriving_.empty() && arriving_.front().at <= last) {
                 auto heard = std::move(arriving_.front());
                 arriving_.pop_front();
                 now_ = std::max(now_, heard.at);
@@ -52,7 +57,8 @@ class MemoryLine final : public sim::conformance::Line {
             if (visits_every_ > Elapsed{0}) next = std::min(next, visit_at_);
             now_ = std::max(now_, next);
             pass();
-            if (now_ >= until && arriving_.empty()) return std::nullopt;
+            const bool more = !arriving_.empty() && arriving_.front().at <= until;
+            if (now_ >= until && !more) return std::nullopt;
         }
     }
     bool cut() override {
@@ -61,6 +67,8 @@ class MemoryLine final : public sim::conformance::Line {
     }
     void tell(const std::string&) override {}
 
+    /// The device is never switched on.
+    void stay_away() { back_at_ = Elapsed::max(); }
     /// Somebody asks for a key so often.
     void visit_every(Elapsed time) {
         visits_every_ = time;
@@ -68,6 +76,8 @@ class MemoryLine final : public sim::conformance::Line {
     }
 
  private:
+    /// A device that is due without end at one moment would burn its processor.
+    static constexpr int kTurnsMax = 100'000;
     static constexpr std::int64_t kStart_s = 1'763'690'000;
     static constexpr Elapsed kLatency = std::chrono::milliseconds{2};
 

@@ -4,6 +4,8 @@
 
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,16 +23,30 @@ using sim::conformance::Claim;
 using sim::conformance::ExamSettings;
 using sim::conformance::Finding;
 using sim::conformance::Mistake;
+using sim::conformance::Pace;
 using sim::conformance::Report;
 using sim::conformance::Verdict;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::IsSubsetOf;
 
 const topics::DeviceId kHall = *topics::DeviceId::parse("kc-hall1");
 
 BenchSettings cabinet() {
     BenchSettings settings;
     settings.device.id = kHall;
+    return settings;
+}
+
+/// A device with a fiftieth of the contract's waits.
+BenchSettings hasty_cabinet() {
+    BenchSettings settings = cabinet();
+    settings.device.resend_first = 100ms;
+    settings.device.resend_max = 1200ms;
+    settings.device.request_deadline = 60ms;
     return settings;
 }
 
@@ -41,9 +57,11 @@ ExamSettings exam() {
     return settings;
 }
 
+constexpr Elapsed kNobody{0};
+
 Report examined(const BenchSettings& cabinet, Mistake mistake, const ExamSettings& settings,
-                Elapsed visits = 30s) {
-    MemoryLine line{cabinet, std::move(mistake)};
+                Elapsed visits = 30s, std::uint64_t seed = 1) {
+    MemoryLine line{cabinet, std::move(mistake), seed};
     line.visit_every(visits);
     return sim::conformance::examine(line, settings);
 }
@@ -56,10 +74,142 @@ std::vector<std::string> with(Verdict verdict, const Report& report) {
     return ids;
 }
 
-TEST(Conformance, OurOwnDeviceKeepsEveryClaim) {
-    const Report report = examined(cabinet(), {}, exam());
+TEST(Conformance, OurOwnDeviceKeepsEveryClaimWhateverItsChances) {
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        const Report report = examined(cabinet(), {}, exam(), 30s, seed);
+        ASSERT_THAT(with(Verdict::fail, report), IsEmpty()) << seed << '\n' << to_text(report);
+        ASSERT_THAT(with(Verdict::skip, report), IsEmpty()) << seed << '\n' << to_text(report);
+    }
+}
+
+TEST(Conformance, SkipsWhatADeviceOfTheSmallestPacketsCanNotShow) {
+    BenchSettings small = cabinet();
+    small.device.packet_bytes_max = topics::limits::kSmallPacketBytes;
+    const Report report = examined(small, {}, exam());
     EXPECT_THAT(with(Verdict::fail, report), IsEmpty()) << to_text(report);
-    EXPECT_THAT(with(Verdict::skip, report), IsEmpty()) << to_text(report);
+    EXPECT_THAT(with(Verdict::skip, report),
+                IsSubsetOf({"batch.packet", "ack.partial", "bad.halved"}));
+}
+
+TEST(Conformance, ADeviceOfLargePacketsFillsItsBatches) {
+    BenchSettings large = cabinet();
+    large.device.packet_bytes_max = 16'384;
+    const Report report = examined(large, {}, exam());
+    EXPECT_THAT(with(Verdict::fail, report), IsEmpty()) << to_text(report);
+}
+
+TEST(Conformance, ADeviceWithShorterWaitsPassesAtItsScale) {
+    ExamSettings settings = exam();
+    settings.scale = 0.02;
+    const Report report = examined(hasty_cabinet(), {}, settings);
+    EXPECT_THAT(with(Verdict::fail, report), IsEmpty()) << to_text(report);
+}
+
+TEST(Conformance, ADeviceWithShorterWaitsPassesByItsRatios) {
+    ExamSettings settings = exam();
+    settings.learn_pace = true;
+    const Report report = examined(hasty_cabinet(), {}, settings);
+    EXPECT_THAT(with(Verdict::fail, report), IsEmpty()) << to_text(report);
+}
+
+TEST(Conformance, ADeviceWithShorterWaitsFailsByTheContractsOwn) {
+    const Report report = examined(hasty_cabinet(), {}, exam());
+    EXPECT_THAT(with(Verdict::fail, report), ElementsAre("resend.backoff"));
+}
+
+TEST(Conformance, AFixedPaceIsFoundWhenOnlyRatiosCount) {
+    ExamSettings settings = exam();
+    settings.learn_pace = true;
+    BenchSettings fixed = hasty_cabinet();
+    fixed.device.resend_max = fixed.device.resend_first;
+    const Report report = examined(fixed, {}, settings);
+    EXPECT_THAT(with(Verdict::fail, report), ElementsAre("resend.backoff"));
+}
+
+TEST(Conformance, AsksGatewaysNothingAboutSlotsAndCards) {
+    const auto gateway = *topics::DeviceId::parse("sg-scales1");
+    BenchSettings its = cabinet();
+    its.device.id = gateway;
+    ExamSettings settings = exam();
+    settings.device = gateway;
+    const Report report = examined(its, {}, settings, kNobody);
+    EXPECT_THAT(with(Verdict::fail, report), IsEmpty()) << to_text(report);
+    EXPECT_THAT(with(Verdict::skip, report),
+                ElementsAre("command.slots", "request.late_answer", "document.pulled",
+                            "document.resumed", "document.hash"));
+}
+
+TEST(Conformance, SkipsTheLateAnswerWhenNobodyAsks) {
+    const Report report = examined(cabinet(), {}, exam(), kNobody);
+    EXPECT_THAT(with(Verdict::fail, report), IsEmpty()) << to_text(report);
+    EXPECT_THAT(with(Verdict::skip, report), ElementsAre("request.late_answer"));
+}
+
+TEST(Conformance, ADeviceThatNeverConnectsFailsAtItsBirth) {
+    MemoryLine line{cabinet(), {}};
+    line.stay_away();
+    const Report report = sim::conformance::examine(line, exam());
+    EXPECT_THAT(with(Verdict::fail, report), ElementsAre("birth.complete"));
+    EXPECT_THAT(with(Verdict::pass, report), IsEmpty());
+    EXPECT_THAT(to_text(report), HasSubstr("(not reached: no birth came)"));
+}
+
+TEST(Conformance, MakesOnlyTheChecksThatAreAskedFor) {
+    ExamSettings settings = exam();
+    settings.only = {"reconnect"};
+    const Report report = examined(cabinet(), {}, settings);
+    EXPECT_THAT(with(Verdict::fail, report), IsEmpty());
+    EXPECT_TRUE(report.passed(sim::conformance::kWill));
+    EXPECT_FALSE(report.passed(sim::conformance::kGap));
+    EXPECT_THAT(to_text(report), HasSubstr("(not asked for)"));
+}
+
+TEST(Conformance, AFailureShowsWhatWasExpectedWhatCameAndWhereToRead) {
+    const auto* broken = sim::conformance::find_broken("will-of-another-connection");
+    const Report report = examined(cabinet(), broken->make(), exam());
+    EXPECT_THAT(to_text(report),
+                AllOf(HasSubstr("FAIL  will.cn "), HasSubstr("expected  a retained will with cn "),
+                      HasSubstr(R"(came      st {"v":1,"on":0,"cn":)"),
+                      HasSubstr("see       A connection, step by step")));
+    EXPECT_THAT(to_json(report, "kc-hall1"),
+                AllOf(HasSubstr(R"({"device":"kc-hall1","passed":)"),
+                      HasSubstr(R"("claim":"will.cn","verdict":"FAIL")"),
+                      HasSubstr(R"("came":"st {\"v\":1,\"on\":0,\"cn\":)")));
+}
+
+TEST(Conformance, ShowsBytesThatAreNoText) {
+    EXPECT_EQ(sim::conformance::shown(std::string_view{"a\x01\xFFz"}), "a\\x01\\xFFz");
+    EXPECT_THAT(sim::conformance::shown(std::string(5000, 'x')), EndsWith("x... (5000 bytes)"));
+}
+
+TEST(Conformance, EveryClaimHasADeviceThatBreaksIt) {
+    std::set<const Claim*> broken;
+    for (const BrokenDevice& device : sim::conformance::broken_devices()) {
+        broken.insert(&device.fails);
+    }
+    for (const Claim* claim : sim::conformance::all_claims()) {
+        EXPECT_TRUE(broken.contains(claim)) << claim->id;
+    }
+}
+
+TEST(Pace, HoldsAKnownPaceToItsBounds) {
+    const auto pace = [] { return Pace::known(5s, 0ms); };
+    EXPECT_FALSE(pace().judge(0, 2500ms));
+    EXPECT_FALSE(pace().judge(0, 7500ms));
+    EXPECT_TRUE(pace().judge(0, 2499ms));
+    EXPECT_TRUE(pace().judge(0, 7501ms));
+    EXPECT_FALSE(pace().judge(3, 20s));
+    EXPECT_TRUE(pace().judge(4, 91s)) << "the wait ends to grow at 60 s";
+    EXPECT_FALSE(pace().judge(9, 90s));
+}
+
+TEST(Pace, HoldsALearntPaceToItsRatios) {
+    Pace pace = Pace::learnt(0ms);
+    EXPECT_FALSE(pace.judge(0, 100ms));
+    EXPECT_FALSE(pace.judge(1, 200ms));
+    EXPECT_EQ(pace.longest(0), 300ms);
+    EXPECT_TRUE(pace.judge(3, 200ms)) << "400 ms at least, whatever the first was";
+    EXPECT_FALSE(pace.judge(4, 1200ms));
 }
 
 class Broken : public ::testing::TestWithParam<std::size_t> {};
@@ -71,13 +221,14 @@ TEST_P(Broken, FailsAtTheClaimThatItBreaksAndAtNoOther) {
         << to_text(report);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Devices, Broken, ::testing::Range(std::size_t{0}, sim::conformance::broken_devices().size()),
-    [](const auto& each) {
-        std::string name{sim::conformance::broken_devices()[each.param].name};
-        std::replace(name.begin(), name.end(), '-', '_');
-        return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Devices, Broken,
+                         ::testing::Range(std::size_t{0},
+                                          sim::conformance::broken_devices().size()),
+                         [](const auto& each) {
+                             std::string name{sim::conformance::broken_devices()[each.param].name};
+                             std::replace(name.begin(), name.end(), '-', '_');
+                             return name;
+                         });
 
 }  // namespace
 }  // namespace klyuchnik::test

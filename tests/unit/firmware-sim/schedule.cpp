@@ -428,7 +428,9 @@ class Schedule {
         repeat_ = orderly_ ? 0 : static_cast<int>(chance_.any(30));
         power_cut_ = static_cast<int>(chance_.any(6));
         with_firmware_ = chance_.percent(25);
-        server_.breaks_chunks = chance_.percent(20);
+        speed_ = 1 + chance_.any(8);
+        // Else a device that takes any chunk would be found by a broken one already.
+        server_.breaks_chunks = chance_.percent(20) && !plant.device.believes_any_chunk;
         chip_.lies = plant.chip_lies;
     }
 
@@ -519,7 +521,7 @@ class Schedule {
     void connect() {
         const Connection cn{chance_.between(1, 0xFFFF'FFFF)};
         device_->connected(cn, uptime());
-        if (faults_ && chance_.percent(20)) return;
+        if (faults_ && chance_.percent(8)) return;
         device_->subscribed(uptime());
         act();
     }
@@ -588,7 +590,7 @@ class Schedule {
     std::optional<Message> pass_one(std::vector<Message>& queue) {
         std::erase_if(queue, [&](const Message& one) { return time_ - one.sent > kUnderWayMax; });
         if (queue.empty()) return std::nullopt;
-        const bool overtakes = faults_ && !orderly_ && chance_.percent(15);
+        const bool overtakes = faults_ && !orderly_ && chance_.percent(30);
         const std::size_t place = overtakes ? chance_.any(queue.size()) : 0;
         Message message = std::move(queue[place]);
         queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(place));
@@ -614,6 +616,12 @@ class Schedule {
     void one_step() {
         time_ += Uptime{chance_.between(0, 1'500'000)};
         restart_if_wanted();
+        if (const auto due = device_->next_due(); due && *due <= uptime()) {
+            with_power([&] { device_->tick(uptime()); });
+        }
+        for (std::size_t i = chance_.any(speed_); i > 0; --i) {
+            if (chance_.percent(50) ? !up_one() : !down_one()) break;
+        }
         switch (chance_.any(12)) {
             case 0:
             case 1:
@@ -687,7 +695,9 @@ class Schedule {
         }
         if (chance_.percent(3)) server_.forget_connections();
         if (chance_.percent(3)) server_.begin_new_epoch();
-        if (chance_.percent(8)) server_.make_rights();
+        // The worst moment for a new version is while the last one is on its way.
+        const bool on_its_way = documents_->partial(sim::kRightsDocument) != nullptr;
+        if (chance_.percent(on_its_way ? 50 : 10)) server_.make_rights();
         if (with_firmware_ && chance_.percent(5)) server_.make_firmware();
     }
 
@@ -763,6 +773,7 @@ class Schedule {
     int loss_ = 0;
     int repeat_ = 0;
     int power_cut_ = 0;
+    std::size_t speed_ = 1;  ///< Messages that pass between two other things, at most.
     bool orderly_ = false;  ///< As MQTT is: one sender's messages stay in order and come once.
     bool with_firmware_ = false;
     bool faults_ = true;

@@ -124,7 +124,7 @@ TEST(CommandLife, IsThisTable) {
         if (step.ended || one.from != one.to) {
             EXPECT_TRUE(step.changed);
         }
-        EXPECT_EQ(step.settled, one.from == kUnknown && step.ended && one.to != kUnknown);
+        EXPECT_EQ(step.settled, one.from == kUnknown && one.to != kUnknown);
     }
 }
 

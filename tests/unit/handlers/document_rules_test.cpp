@@ -96,7 +96,7 @@ TEST(FitChunk, TellsAnotherCutFromNonsense) {
     EXPECT_EQ(fit(upload(), chunk(1, 4, 300)), Fit::fits);
     EXPECT_EQ(fit(upload(), chunk(3, 4, 100)), Fit::fits);
     EXPECT_EQ(fit(upload(), chunk(1, 2, 500)), Fit::recut) << "the device has another packet size";
-    EXPECT_EQ(fit(upload(), chunk(1, 4, 299)), Fit::no);
+    EXPECT_EQ(fit(upload(), chunk(1, 4, 249)), Fit::no);
     db::Upload fresh = upload();
     fresh.total = fresh.chunk_bytes = 0;
     EXPECT_EQ(fit(fresh, chunk(0, 4, 300)), Fit::recut) << "the first one tells the cut";

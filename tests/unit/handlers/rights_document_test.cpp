@@ -50,8 +50,8 @@ TEST(BuildRightsDocument, SaysWhichCardMayTakeWhichKey) {
     EXPECT_EQ(document.keys[1].name.value, "102");
     ASSERT_EQ(document.rows.size(), 3U);
     const auto may = [&](const std::string& card, std::uint16_t key) {
-        return std::ranges::count(document.rows, RightsRow{card_hash(kSalt, {card}), key,
-                                                           RightsRow::kAlways});
+        return std::ranges::count(document.rows,
+                                  RightsRow{card_hash(kSalt, {card}), key, RightsRow::kAlways});
     };
     EXPECT_EQ(may("AAAA", 0), 1);
     EXPECT_EQ(may("AAAA", 1), 1);
@@ -60,7 +60,8 @@ TEST(BuildRightsDocument, SaysWhichCardMayTakeWhichKey) {
 }
 
 TEST(BuildRightsDocument, IsReadByWhoeverReadsTheLayout) {
-    const auto back = decode_rights(encode(build_rights_document(content(), Version{1}, kSalt, kNow)));
+    const auto back =
+        decode_rights(encode(build_rights_document(content(), Version{1}, kSalt, kNow)));
     ASSERT_TRUE(back) << back.error().text();
     EXPECT_EQ(back->rows.size(), 3U);
 }

@@ -27,7 +27,9 @@ TEST(Chunk, ItsBytesAreTheOnesWrittenDownByHand) {
     EXPECT_EQ(chunk.bytes, "chni");
     EXPECT_EQ(encode(chunk),
               from_hex("c0f626234516fb20"  // of SHA-256
-                       "01000000" "03000000" "04000000"
+                       "01000000"
+                       "03000000"
+                       "04000000"
                        "bc820381"  // CRC-32
                        "63686e69"));
 }

@@ -41,11 +41,21 @@ RightsDocument example() {
 
 // Made by another program, so that both sides can not be wrong together.
 const std::string kBytes = from_hex(
-    "4b4c5231" "2a00000000000000" "10c61f69" "80f40300"
-    "000102030405060708090a0b0c0d0e0f" "a6ff" "b400" "9079c869" "0200" "0100" "02000000"
+    "4b4c5231"
+    "2a00000000000000"
+    "10c61f69"
+    "80f40300"
+    "000102030405060708090a0b0c0d0e0f"
+    "a6ff"
+    "b400"
+    "9079c869"
+    "0200"
+    "0100"
+    "02000000"
     "0c0000033130310300010ad093d0b0d180d0b0d0b6"
     "80661e69000000001f0028056801"
-    "2b5594d6818ad1070000ffff" "9de9ebe12902eb2901000000");
+    "2b5594d6818ad1070000ffff"
+    "9de9ebe12902eb2901000000");
 
 TEST(RightsDocument, ItsBytesAreTheOnesWrittenDownByHand) {
     EXPECT_EQ(encode(example()), kBytes);
@@ -149,7 +159,7 @@ TEST(RightsDocument, DamagedBytesNeverBreakTheReader) {
         for (int k = 0; k < 3; ++k) bytes[random() % bytes.size()] = static_cast<char>(random());
         if (random() % 4 == 0) bytes.resize(random() % bytes.size());
         const auto back = decode_rights(bytes);
-        if (back) EXPECT_LE(back->rows.size(), 2U);
+        EXPECT_TRUE(!back || back->rows.size() <= 2U);
     }
 }
 
