@@ -230,7 +230,8 @@ int serve(const Options& options) {
     sweeping.by_key = false;  // It looks for what is old, not for what has a key.
     handlers::Housekeeper housekeeper{sweeping, options.retention, clock, metrics};
     handlers::TimedWork timed{as_role(options, "kl_" + options.domains.front()), clock, metrics};
-    handlers::Reactions reactions{as_role(options, "kl_" + options.domains.front()), clock, metrics};
+    handlers::Reactions reactions{as_role(options, "kl_" + options.domains.front()), clock,
+                                  metrics};
     std::unique_ptr<handlers::Dispatcher> dispatcher;
     std::unique_ptr<handlers::devices::GuardFeeder> feeder;
     for (const std::string& name : options.domains) {

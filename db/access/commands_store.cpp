@@ -100,13 +100,13 @@ std::vector<std::optional<CommandId>> queue_commands(Tx& tx, std::span<const New
     const auto of = [&](auto get) {
         return column(admitted, [&](const auto& one) { return get(*one.first); });
     };
-    const auto added = run(
-        tx, sql::runtime_add_commands, of([](const NewCommand& c) { return c.device; }),
-        column(admitted, [](const auto& one) { return one.second; }),
-        of([](const NewCommand& c) { return topics::kind_of(c.body); }),
-        of([](const NewCommand& c) { return topics::encode_command_body(c.body); }), now,
-        of([](const NewCommand& c) { return std::string_view{c.made_by}; }),
-        of([](const NewCommand& c) { return c.expires; }));
+    const auto added =
+        run(tx, sql::runtime_add_commands, of([](const NewCommand& c) { return c.device; }),
+            column(admitted, [](const auto& one) { return one.second; }),
+            of([](const NewCommand& c) { return topics::kind_of(c.body); }),
+            of([](const NewCommand& c) { return topics::encode_command_body(c.body); }), now,
+            of([](const NewCommand& c) { return std::string_view{c.made_by}; }),
+            of([](const NewCommand& c) { return c.expires; }));
     for (const auto& row : added) {
         ids[place.at({device_of(row[1]), row[2].as<std::int64_t>()})] =
             CommandId{row[0].as<std::int64_t>()};

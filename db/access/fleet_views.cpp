@@ -102,9 +102,8 @@ GapRow read_gap(const pqxx::row& row) {
 
 std::vector<CommandRow> commands(Tx& tx, const CommandsFilter& filter, topics::CommandId before,
                                  std::size_t rows_max) {
-    return all_of(
-        run(tx, sql::api_commands, filter.device, filter.state, before, limit(rows_max)),
-        read_command);
+    return all_of(run(tx, sql::api_commands, filter.device, filter.state, before, limit(rows_max)),
+                  read_command);
 }
 
 std::optional<CommandRow> command(Tx& tx, topics::CommandId id) {
@@ -113,9 +112,9 @@ std::optional<CommandRow> command(Tx& tx, topics::CommandId id) {
 
 std::vector<AlarmRow> alarms(Tx& tx, const AlarmsFilter& filter, topics::AlarmId before,
                              std::size_t rows_max) {
-    return all_of(run(tx, sql::api_alarms, filter.state, filter.kind, filter.device, before,
-                      limit(rows_max)),
-                  read_alarm);
+    return all_of(
+        run(tx, sql::api_alarms, filter.state, filter.kind, filter.device, before, limit(rows_max)),
+        read_alarm);
 }
 
 std::optional<AlarmRow> alarm(Tx& tx, topics::AlarmId id) {
@@ -133,9 +132,9 @@ std::optional<LetterWithPayload> dead_letter(Tx& tx, topics::LetterId id) {
 
 std::vector<GapRow> device_gaps(Tx& tx, const topics::DeviceId& device, const GapPlace& before,
                                 std::size_t rows_max) {
-    return all_of(run(tx, sql::api_device_gaps, device, before.epoch, before.first,
-                      limit(rows_max)),
-                  read_gap);
+    return all_of(
+        run(tx, sql::api_device_gaps, device, before.epoch, before.first, limit(rows_max)),
+        read_gap);
 }
 
 }  // namespace klyuchnik::db

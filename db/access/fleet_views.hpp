@@ -10,10 +10,10 @@
 #include "topics/ids.hpp"
 #include "topics/time.hpp"
 
-/// What the bridge may read of a fleet at work: commands, alarms, what was set aside, what was lost.
-/// Views of schema `api`, one statement per call, as in api_views.hpp: every list is newest first,
-/// takes the id before which to go on (kFromTheNewest starts) and the most rows wanted. All throw
-/// Fault.
+/// What the bridge may read of a fleet at work: commands, alarms, what was set aside, what was
+/// lost. Views of schema `api`, one statement per call, as in api_views.hpp: every list is newest
+/// first, takes the id before which to go on (kFromTheNewest starts) and the most rows wanted. All
+/// throw Fault.
 namespace klyuchnik::db {
 
 struct CommandRow {

@@ -11,11 +11,16 @@ namespace {
 
 const Query& listen_on(Channel channel) {
     switch (channel) {
-        case Channel::log: return sql::log_listen;
-        case Channel::commands: return sql::devices_listen_commands;
-        case Channel::letters: return sql::runtime_listen_letters;
-        case Channel::guard: return sql::devices_listen_guard;
-        case Channel::placed: return sql::log_listen_placed;
+        case Channel::log:
+            return sql::log_listen;
+        case Channel::commands:
+            return sql::devices_listen_commands;
+        case Channel::letters:
+            return sql::runtime_listen_letters;
+        case Channel::guard:
+            return sql::devices_listen_guard;
+        case Channel::placed:
+            return sql::log_listen_placed;
     }
     return sql::log_listen;
 }

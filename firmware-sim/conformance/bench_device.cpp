@@ -38,8 +38,8 @@ void BenchDevice::boot() {
     documents_ = std::make_unique<Documents>(document_store_);
     rights_ = std::make_unique<DocumentRights>(*documents_, nullptr);
     settings_.device.seed = random_();
-    protocol_ = std::make_unique<DeviceProtocol>(settings_.device, *journal_, *rights_,
-                                                 documents_.get());
+    protocol_ =
+        std::make_unique<DeviceProtocol>(settings_.device, *journal_, *rights_, documents_.get());
     act();
 }
 

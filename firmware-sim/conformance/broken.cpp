@@ -233,8 +233,8 @@ Mistake two_batches_in_flight() {
         if (is_batch(publish) && publish.what == Said::batch) {
             const std::size_t count = topics::decode_facts(publish.payload)->facts.size();
             if (device.journal().size() > count) {
-                device.send({Level::facts, topics::encode(device.batch_of(count, 1)), false,
-                             Said::batch});
+                device.send(
+                    {Level::facts, topics::encode(device.batch_of(count, 1)), false, Said::batch});
             }
         }
         return false;
@@ -243,13 +243,13 @@ Mistake two_batches_in_flight() {
 
 Mistake newest_first() {
     static constexpr std::size_t kMany = 20;
-    return saying_batches([said = false](const BenchDevice& device, FactBatch& batch,
-                                         Said) mutable {
-        if (said || device.held() < batch.facts.size() + kMany) return true;
-        said = true;
-        batch = device.batch_of(device.held() - 1, 1);
-        return true;
-    });
+    return saying_batches(
+        [said = false](const BenchDevice& device, FactBatch& batch, Said) mutable {
+            if (said || device.held() < batch.facts.size() + kMany) return true;
+            said = true;
+            batch = device.batch_of(device.held() - 1, 1);
+            return true;
+        });
 }
 
 Mistake forty_facts_in_a_batch() {
@@ -336,9 +336,8 @@ Mistake goes_on_in_spite_of_slow() {
 
 Mistake never_sets_a_fact_aside() {
     const auto single = std::make_shared<bool>(false);
-    Mistake mistake = hearing_acks([single](BenchDevice&, const Ack& ack) {
-        return ack.error != AckError::bad || !*single;
-    });
+    Mistake mistake = hearing_acks(
+        [single](BenchDevice&, const Ack& ack) { return ack.error != AckError::bad || !*single; });
     mistake.says = [single](BenchDevice& device, const Publish& publish) {
         if (is_batch(publish)) {
             *single = topics::decode_facts(publish.payload)->facts.size() == 1;
@@ -527,19 +526,19 @@ Mistake never_asks_for_documents() {
 }
 
 Mistake begins_a_document_again() {
-    return saying([seen = std::set<std::int64_t>{}, again = false](BenchDevice&,
-                                                                   Publish& publish) mutable {
-        topics::Decoded<topics::Request> request{topics::Request{}};
-        const auto* get = asks_for<topics::DocumentGet>(publish, request);
-        if (get == nullptr || seen.insert(get->index).second || std::exchange(again, true)) {
+    return saying(
+        [seen = std::set<std::int64_t>{}, again = false](BenchDevice&, Publish& publish) mutable {
+            topics::Decoded<topics::Request> request{topics::Request{}};
+            const auto* get = asks_for<topics::DocumentGet>(publish, request);
+            if (get == nullptr || seen.insert(get->index).second || std::exchange(again, true)) {
+                return true;
+            }
+            topics::DocumentGet first = *get;
+            first.index = 0;
+            request->body = first;
+            publish.payload = topics::encode(*request);
             return true;
-        }
-        topics::DocumentGet first = *get;
-        first.index = 0;
-        request->body = first;
-        publish.payload = topics::encode(*request);
-        return true;
-    });
+        });
 }
 
 Mistake believes_any_document() {

@@ -28,11 +28,9 @@ const Claim kFreshConnection{"cn.fresh", "draws another cn for each connection",
 const Claim kOnlyStateRetained{"retained.only_st", "sends nothing retained but st",
                                "Identity and topics"};
 const Claim kReadable{"readable", "says only what the contract can read", kConnection};
-const Claim kCarriesConnection{"cn.everywhere",
-                               "puts the cn of its birth into every batch and request",
-                               kConnection};
-const Claim kHeartbeatPeriod{"heartbeat.period", "sends a heartbeat every ka seconds",
-                             kConnection};
+const Claim kCarriesConnection{
+    "cn.everywhere", "puts the cn of its birth into every batch and request", kConnection};
+const Claim kHeartbeatPeriod{"heartbeat.period", "sends a heartbeat every ka seconds", kConnection};
 const Claim kHeartbeatConnection{"heartbeat.cn", "puts the cn of its birth into its heartbeats",
                                  kConnection};
 
@@ -40,8 +38,8 @@ const Claim kBatchLimit{"batch.limit", "sends at most 32 facts in a batch", kCon
 const Claim kBatchPacket{"batch.packet",
                          "keeps a batch of several facts within the packet size that it announced",
                          kConnection};
-const Claim kOneInFlight{"batch.one_in_flight",
-                         "sends no other batch while one waits for its ack", kConnection};
+const Claim kOneInFlight{"batch.one_in_flight", "sends no other batch while one waits for its ack",
+                         kConnection};
 const Claim kBatchRepeated{"batch.repeated", "repeats a batch until it is acknowledged",
                            kConnection};
 const Claim kSameBytes{"batch.same_bytes", "repeats a batch with the same bytes", kConnection};
@@ -57,9 +55,8 @@ const Claim kBackwardsAck{"ack.backwards", "ignores an s below what was acknowle
 const Claim kGap{"gap.obeyed", "sends from s+1 after er gap", kErrors};
 const Claim kSlow{"slow.obeyed", "waits w seconds after er slow, then goes on", kErrors};
 const Claim kBadHalved{"bad.halved", "halves a batch after er bad", kErrors};
-const Claim kBadSetAside{"bad.set_aside",
-                         "puts journal.bad in the place of a single fact refused three times",
-                         kErrors};
+const Claim kBadSetAside{
+    "bad.set_aside", "puts journal.bad in the place of a single fact refused three times", kErrors};
 const Claim kEpochTaken{"epoch.taken",
                         "takes the epoch of er epoch and sends its birth again with it", kErrors};
 const Claim kEpochKeepsFacts{"epoch.keeps_facts",
@@ -74,14 +71,12 @@ const Claim kSlotsReported{"command.slots", "answers slots.report with slots.sta
 const Claim kCommandUnknown{"command.unknown",
                             "answers a command that it does not know with cmd.done rc 422 or 501",
                             kCommands};
-const Claim kCommandExpired{"command.expired",
-                            "does not run a command after x and reports cmd.done rc 408",
-                            kCommands};
+const Claim kCommandExpired{
+    "command.expired", "does not run a command after x and reports cmd.done rc 408", kCommands};
 const Claim kCommandOnce{"command.once", "runs a cs that it has seen no second time", kCommands};
 const Claim kCommandOrder{"command.order", "reports two commands in the order of their cs",
                           kCommands};
-const Claim kCommandForeign{"command.foreign", "does not run a command with another cn",
-                            kCommands};
+const Claim kCommandForeign{"command.foreign", "does not run a command with another cn", kCommands};
 const Claim kCommandBeforeAck{"command.before_ack",
                               "runs no command before the first ack of a connection", kCommands};
 const Claim kSettings{"settings.heartbeat", "sends heartbeats at the ka of a settings command",
@@ -101,24 +96,57 @@ const Claim kDocumentPulled{"document.pulled", "pulls the version of rights that
 const Claim kDocumentResumed{"document.resumed",
                              "asks again for a chunk that did not come, not from the beginning",
                              kDocuments};
-const Claim kDocumentHash{"document.hash",
-                          "refuses a document whose SHA-256 is wrong and keeps the old one",
-                          kDocuments};
+const Claim kDocumentHash{
+    "document.hash", "refuses a document whose SHA-256 is wrong and keeps the old one", kDocuments};
 
 std::span<const Claim* const> all_claims() {
     static constexpr const Claim* kAll[] = {
-        &kBirthComplete,    &kBirthRetained,   &kBirthRepeated,     &kBackoff,
-        &kForeignAck,       &kFactsAfterBirth, &kHello,             &kWill,
-        &kFreshConnection,  &kReadable,        &kOnlyStateRetained, &kCarriesConnection,
-        &kHeartbeatPeriod,  &kHeartbeatConnection,
-        &kBatchRepeated,    &kSameBytes,       &kOneInFlight,       &kOldestFirst,
-        &kBatchLimit,       &kBatchPacket,     &kNoLoss,            &kDrains,
-        &kPartialAck,       &kBackwardsAck,    &kGap,               &kSlow,
-        &kBadHalved,        &kBadSetAside,     &kEpochTaken,        &kEpochKeepsFacts,
-        &kEpochOldNumbers,  &kCommandReported, &kSlotsReported,     &kCommandUnknown,
-        &kCommandExpired,   &kCommandOnce,     &kCommandOrder,      &kCommandForeign,
-        &kCommandBeforeAck, &kSettings,        &kRebootCounted,     &kRebootKeepsFacts,
-        &kRebootReported,   &kLateAnswer,      &kDocumentPulled,    &kDocumentResumed,
+        &kBirthComplete,
+        &kBirthRetained,
+        &kBirthRepeated,
+        &kBackoff,
+        &kForeignAck,
+        &kFactsAfterBirth,
+        &kHello,
+        &kWill,
+        &kFreshConnection,
+        &kReadable,
+        &kOnlyStateRetained,
+        &kCarriesConnection,
+        &kHeartbeatPeriod,
+        &kHeartbeatConnection,
+        &kBatchRepeated,
+        &kSameBytes,
+        &kOneInFlight,
+        &kOldestFirst,
+        &kBatchLimit,
+        &kBatchPacket,
+        &kNoLoss,
+        &kDrains,
+        &kPartialAck,
+        &kBackwardsAck,
+        &kGap,
+        &kSlow,
+        &kBadHalved,
+        &kBadSetAside,
+        &kEpochTaken,
+        &kEpochKeepsFacts,
+        &kEpochOldNumbers,
+        &kCommandReported,
+        &kSlotsReported,
+        &kCommandUnknown,
+        &kCommandExpired,
+        &kCommandOnce,
+        &kCommandOrder,
+        &kCommandForeign,
+        &kCommandBeforeAck,
+        &kSettings,
+        &kRebootCounted,
+        &kRebootKeepsFacts,
+        &kRebootReported,
+        &kLateAnswer,
+        &kDocumentPulled,
+        &kDocumentResumed,
         &kDocumentHash,
     };
     return kAll;

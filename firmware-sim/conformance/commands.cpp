@@ -44,10 +44,10 @@ void check_reported(Exam& exam) {
         exam.report().pass(kCommandReported);
         return;
     }
-    exam.report().fail(kCommandReported,
-                       fmt::format("cmd.accepted and then cmd.done of cs {}, which is in time",
-                                   number),
-                       fmt::format("{}: {}", text_of(fate), exam.came_since(from)));
+    exam.report().fail(
+        kCommandReported,
+        fmt::format("cmd.accepted and then cmd.done of cs {}, which is in time", number),
+        fmt::format("{}: {}", text_of(fate), exam.came_since(from)));
     if (fate.done == 0) throw CannotGoOn{"the device does not do what it is commanded"};
 }
 
@@ -64,10 +64,9 @@ void check_slots(Exam& exam) {
     if (exam.count(topics::SlotsState::kKind) > before && exam.fate(number).rc == 0) {
         exam.report().pass(kSlotsReported);
     } else {
-        exam.report().fail(kSlotsReported,
-                           fmt::format("slots.state, and cmd.done of cs {} with rc 0", number),
-                           fmt::format("{}: {}", text_of(exam.fate(number)),
-                                       exam.came_since(from)));
+        exam.report().fail(
+            kSlotsReported, fmt::format("slots.state, and cmd.done of cs {} with rc 0", number),
+            fmt::format("{}: {}", text_of(exam.fate(number)), exam.came_since(from)));
     }
 }
 
@@ -171,11 +170,9 @@ void check_reboot(Exam& exam) {
     const Elapsed from = exam.now();
     exam.watch().rest();
     const std::int64_t number = exam.command(topics::Reboot{});
-    const auto birth =
-        exam.until<Birth>(exam.in(exam.settings().patience),
-                          [&](const Birth& its, const Heard&) {
-                              return its.cn != old.cn || its.boot != old.boot;
-                          });
+    const auto birth = exam.until<Birth>(
+        exam.in(exam.settings().patience),
+        [&](const Birth& its, const Heard&) { return its.cn != old.cn || its.boot != old.boot; });
     if (!birth) {
         exam.settle();
         exam.await_done(number);
@@ -215,8 +212,8 @@ void check_reboot(Exam& exam) {
         exam.report().pass(kRebootKeepsFacts);
     } else {
         exam.report().fail(kRebootKeepsFacts,
-                           fmt::format("the facts from {} again, {} of them",
-                                       before.first.value, before.facts.size()),
+                           fmt::format("the facts from {} again, {} of them", before.first.value,
+                                       before.facts.size()),
                            exam.came_since(from));
     }
     exam.settle();

@@ -15,11 +15,9 @@ struct Check {
 };
 
 constexpr Check kChecks[] = {
-    {"commands", check_commands},     {"repeats", check_repeats},
-    {"acks", check_acks},             {"errors", check_ack_errors},
-    {"heartbeats", check_heartbeats}, {"reconnect", check_reconnect},
-    {"requests", check_requests},     {"documents", check_documents},
-    {"reboot", check_reboot},
+    {"commands", check_commands}, {"repeats", check_repeats},       {"acks", check_acks},
+    {"errors", check_ack_errors}, {"heartbeats", check_heartbeats}, {"reconnect", check_reconnect},
+    {"requests", check_requests}, {"documents", check_documents},   {"reboot", check_reboot},
 };
 
 }  // namespace

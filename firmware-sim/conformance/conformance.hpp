@@ -11,11 +11,11 @@
 
 namespace klyuchnik::sim::conformance {
 
-/// What ExamSettings::only may name: "commands", "acks", ... The birth and the first epoch are always
-/// checked.
+/// What ExamSettings::only may name: "commands", "acks", ... The birth and the first epoch are
+/// always checked.
 std::vector<std::string_view> check_names();
 
-/// Examines one device from its next connection on: about ten minutes for a device with the waits
+/// Examines one device from its next connection on: about six minutes for a device with the waits
 /// of the contract. No other server may answer it meanwhile. Its journal is emptied, its epoch
 /// rises, its command numbers go on: use a device that no server knows yet, or wipe it afterwards.
 ///

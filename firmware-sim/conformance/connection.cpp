@@ -92,9 +92,9 @@ void check_birth(Exam& exam) {
         const Elapsed waited = again->second.at - last;
         last = again->second.at;
         if (const auto wrong = exam.pace().judge(n, waited)) {
-            exam.report().fail(kBackoff, *wrong,
-                               fmt::format("{} after {}", shown(again->second),
-                                           seconds_text(waited)));
+            exam.report().fail(
+                kBackoff, *wrong,
+                fmt::format("{} after {}", shown(again->second), seconds_text(waited)));
         }
         if (foreign) exam.report().pass(kForeignAck);
     }
@@ -114,9 +114,8 @@ void check_heartbeats(Exam& exam) {
         return;
     }
 
-    const std::int64_t other = ka > topics::limits::kHeartbeatMin
-                                   ? topics::limits::kHeartbeatMin.count()
-                                   : ka.count() + 1;
+    const std::int64_t other =
+        ka > topics::limits::kHeartbeatMin ? topics::limits::kHeartbeatMin.count() : ka.count() + 1;
     exam.tell(fmt::format("settings: one every {} s from now on", other));
     exam.watch().rest();
     const auto set_to = [&](std::int64_t seconds) {
@@ -176,10 +175,10 @@ void check_reconnect(Exam& exam) {
     if (will && will->first.cn == before && will->second.retained) {
         exam.report().pass(kWill);
     } else {
-        exam.report().fail(
-            kWill, fmt::format("a retained will with cn {}", before.value),
-            will ? fmt::format("{}{}", shown(will->second), will->second.retained ? "" : ", not retained")
-                 : "no will before the next birth");
+        exam.report().fail(kWill, fmt::format("a retained will with cn {}", before.value),
+                           will ? fmt::format("{}{}", shown(will->second),
+                                              will->second.retained ? "" : ", not retained")
+                                : "no will before the next birth");
     }
     if (birth->first.cn == before) {
         exam.report().fail(kFreshConnection, fmt::format("a cn that is not {}", before.value),
@@ -188,7 +187,8 @@ void check_reconnect(Exam& exam) {
         exam.report().pass(kFreshConnection);
     }
 
-    // A device may keep the command until it knows the time, but then it is late: by then x is over.
+    // A device may keep the command until it knows the time, but then it is late: by then x is
+    // over.
     constexpr std::chrono::seconds kLife{2};
     const std::size_t states = exam.count(topics::SlotsState::kKind);
     const std::int64_t early = exam.is_cabinet() ? exam.command(topics::SlotsReport{}, kLife)

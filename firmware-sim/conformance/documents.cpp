@@ -84,9 +84,9 @@ class Served {
         if (const auto* info = std::get_if<topics::DocumentInfo>(&request.body)) {
             if (info->document != kRights) return false;
             asked_ = true;
-            answer.document = topics::DocumentFacts{version_,
-                                                    static_cast<std::int64_t>(content_.size()),
-                                                    topics::to_hex(hash_), kChunkBytes};
+            answer.document =
+                topics::DocumentFacts{version_, static_cast<std::int64_t>(content_.size()),
+                                      topics::to_hex(hash_), kChunkBytes};
             exam_.say(answer);
             return true;
         }
@@ -176,10 +176,10 @@ void check_documents(Exam& exam) {
             if (again && served.times(0) == 1) {
                 exam.report().pass(kDocumentResumed);
             } else {
-                exam.report().fail(kDocumentResumed,
-                                   fmt::format("doc.get of chunk {} again, which did not come",
-                                               kLostIndex),
-                                   exam.came_since(served.lost_at()));
+                exam.report().fail(
+                    kDocumentResumed,
+                    fmt::format("doc.get of chunk {} again, which did not come", kLostIndex),
+                    exam.came_since(served.lost_at()));
             }
             exam.until_true(exam.in(exam.settings().patience), [&] { return served.all_sent(); });
         }

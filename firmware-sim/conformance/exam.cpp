@@ -282,8 +282,9 @@ void Exam::give_epoch() {
 void Exam::cut() {
     watch_.rest();
     if (line_.cut()) return;
-    line_.tell("Interrupt the device's connection now, without a goodbye: pull its network plug, or "
-               "its power.");
+    line_.tell(
+        "Interrupt the device's connection now, without a goodbye: pull its network plug, or "
+        "its power.");
 }
 
 // == commands

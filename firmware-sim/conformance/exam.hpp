@@ -158,7 +158,9 @@ class Exam {
 
     // -- what is known
     const Cursor& cursor() const { return cursor_; }
-    topics::Connection cn() const { return cursor_.birth ? cursor_.birth->cn : topics::Connection{}; }
+    topics::Connection cn() const {
+        return cursor_.birth ? cursor_.birth->cn : topics::Connection{};
+    }
     const std::optional<InFlight>& in_flight() const { return in_flight_; }
     /// The longest time until what is in flight is repeated.
     Elapsed repeat_deadline() const;

@@ -109,16 +109,15 @@ bool halve(Exam& exam) {
         const Elapsed from = exam.now();
         const Elapsed deadline = exam.repeat_deadline();
         exam.complain(AckError::bad);
-        const auto next = exam.until<FactBatch>(
-            deadline, [&](const FactBatch& batch, const Heard& heard) {
+        const auto next =
+            exam.until<FactBatch>(deadline, [&](const FactBatch& batch, const Heard& heard) {
                 return batch.facts.size() < before || heard.at > from + exam.pace().slack();
             });
         if (!next || next->first.first != first || next->first.facts.size() > (before + 1) / 2) {
-            exam.report().fail(
-                kBadHalved,
-                fmt::format("a batch from {} with {} of its {} facts", first.value, before / 2,
-                            before),
-                exam.came_since(from));
+            exam.report().fail(kBadHalved,
+                               fmt::format("a batch from {} with {} of its {} facts", first.value,
+                                           before / 2, before),
+                               exam.came_since(from));
             return false;
         }
         exam.report().pass(kBadHalved);
@@ -129,8 +128,9 @@ bool halve(Exam& exam) {
 void check_bad(Exam& exam) {
     exam.answers.batches = false;
     if (exam.fresh_batch(2) == nullptr && exam.fresh_batch(1) == nullptr) return;
-    exam.report().skip(kBadHalved, kTooFew);
-    if (!can_judge(exam, kBadHalved, {&kOneInFlight}) || !halve(exam) ||
+    const bool judged = can_judge(exam, kBadHalved, {&kOneInFlight});
+    if (judged) exam.report().skip(kBadHalved, kTooFew);
+    if (!judged || !halve(exam) ||
         !can_judge(exam, kBadSetAside, {&kBadHalved, &kBatchRepeated, &kOneInFlight})) {
         exam.settle();
         return;
@@ -144,14 +144,14 @@ void check_bad(Exam& exam) {
         const Elapsed deadline = exam.repeat_deadline();
         exam.complain(AckError::bad);
         const auto next = exam.until<FactBatch>(deadline);
-        const bool right = next && next->first.first == first &&
-                           replaced(next->first) == (n == kRefusals);
+        const bool right =
+            next && next->first.first == first && replaced(next->first) == (n == kRefusals);
         if (!right) {
             exam.report().fail(
                 kBadSetAside,
-                n == kRefusals ? fmt::format("journal.bad under {} after the third refusal",
-                                             first.value)
-                               : fmt::format("the fact {} again after refusal {}", first.value, n),
+                n == kRefusals
+                    ? fmt::format("journal.bad under {} after the third refusal", first.value)
+                    : fmt::format("the fact {} again after refusal {}", first.value, n),
                 exam.came_since(from));
             break;
         }
@@ -170,9 +170,9 @@ void check_epoch(Exam& exam) {
     const Elapsed from = exam.now();
     exam.give_epoch();
     const topics::Epoch epoch = exam.cursor().epoch;
-    const auto birth = exam.until<Birth>(
-        exam.in(exam.pace().prompt()),
-        [&](const Birth& its, const Heard&) { return its.epoch == epoch; });
+    const auto birth =
+        exam.until<Birth>(exam.in(exam.pace().prompt()),
+                          [&](const Birth& its, const Heard&) { return its.epoch == epoch; });
     if (!birth) {
         exam.report().fail(kEpochTaken, fmt::format("a birth with ep {}", epoch.value),
                            exam.came_since(from));
@@ -218,9 +218,9 @@ void check_first_epoch(Exam& exam) {
     exam.answers.births = true;
     exam.give_epoch();
     const topics::Epoch epoch = exam.cursor().epoch;
-    const auto birth = exam.until<Birth>(
-        exam.in(exam.pace().prompt()),
-        [&](const Birth& its, const Heard&) { return its.epoch == epoch; });
+    const auto birth =
+        exam.until<Birth>(exam.in(exam.pace().prompt()),
+                          [&](const Birth& its, const Heard&) { return its.epoch == epoch; });
     if (!birth) {
         exam.report().fail(kEpochTaken, fmt::format("a birth with ep {}", epoch.value),
                            exam.came_since(from));

@@ -69,9 +69,7 @@ struct MqttLine::Impl {
         mosquitto_destroy(client);
     }
 
-    Elapsed now() const {
-        return std::chrono::duration_cast<Elapsed>(steady_clock::now() - began);
-    }
+    Elapsed now() const { return std::chrono::duration_cast<Elapsed>(steady_clock::now() - began); }
 
     void loop(std::chrono::milliseconds wait) {
         const int rc = mosquitto_loop(client, static_cast<int>(wait.count()), 1);
@@ -95,7 +93,8 @@ struct MqttLine::Impl {
         for (int i = 0; i < count; ++i) ++(granted[i] < kRefused ? its.granted : its.refused);
     }
     static void on_disconnect(mosquitto*, void* self, int rc) {
-        static_cast<Impl*>(self)->why_down = fmt::format("disconnected: {}", mosquitto_strerror(rc));
+        static_cast<Impl*>(self)->why_down =
+            fmt::format("disconnected: {}", mosquitto_strerror(rc));
     }
     static void on_message(mosquitto*, void* self, const mosquitto_message* message) {
         auto& its = *static_cast<Impl*>(self);
@@ -117,8 +116,7 @@ MqttLine::MqttLine(const MqttLineSettings& settings) : impl_{std::make_unique<Im
     (void)started;
     impl.client = mosquitto_new(settings.user.c_str(), true, &impl);
     if (impl.client == nullptr) lost("no memory");
-    check(mosquitto_int_option(impl.client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5),
-          "MQTT 5");
+    check(mosquitto_int_option(impl.client, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5), "MQTT 5");
     mosquitto_connect_v5_callback_set(impl.client, &Impl::on_connect);
     mosquitto_subscribe_callback_set(impl.client, &Impl::on_subscribe);
     mosquitto_disconnect_callback_set(impl.client, &Impl::on_disconnect);
@@ -130,10 +128,10 @@ MqttLine::MqttLine(const MqttLineSettings& settings) : impl_{std::make_unique<Im
                                 nullptr),
               settings.ca_file.c_str());
     }
-    check(mosquitto_connect_bind_v5(impl.client, settings.host.c_str(),
-                                    static_cast<int>(settings.port), kKeepalive_s, nullptr,
-                                    nullptr),
-          "connect");
+    check(
+        mosquitto_connect_bind_v5(impl.client, settings.host.c_str(),
+                                  static_cast<int>(settings.port), kKeepalive_s, nullptr, nullptr),
+        "connect");
     impl.loop_until([&] { return impl.greeted >= 0; }, "connect");
     if (impl.greeted != 0) {
         lost(fmt::format("connect: {}", mosquitto_reason_string(impl.greeted)));
@@ -141,15 +139,14 @@ MqttLine::MqttLine(const MqttLineSettings& settings) : impl_{std::make_unique<Im
 
     const std::string share = random_word();
     std::vector<std::string> filters{topics::all_states_filter()};
-    for (const Level level :
-         {Level::facts, Level::request, Level::telemetry, Level::chunk_up}) {
-        filters.push_back(topics::shared_device_filter(share, "conformance",
-                                                       settings.device.cls(), level));
+    for (const Level level : {Level::facts, Level::request, Level::telemetry, Level::chunk_up}) {
+        filters.push_back(
+            topics::shared_device_filter(share, "conformance", settings.device.cls(), level));
     }
     for (const std::string& filter : filters) {
-        check(mosquitto_subscribe_v5(impl.client, nullptr, filter.c_str(), 0, kSubscription,
-                                     nullptr),
-              "subscribe");
+        check(
+            mosquitto_subscribe_v5(impl.client, nullptr, filter.c_str(), 0, kSubscription, nullptr),
+            "subscribe");
     }
     impl.loop_until([&] { return std::cmp_equal(impl.granted + impl.refused, filters.size()); },
                     "subscribe");
@@ -172,8 +169,8 @@ std::int64_t MqttLine::utc_s() const {
 
 void MqttLine::send(Level level, const std::string& payload) {
     const std::string topic = topics::device_topic(impl_->settings.device, level);
-    check(mosquitto_publish(impl_->client, nullptr, topic.c_str(),
-                            static_cast<int>(payload.size()), payload.data(), 0, false),
+    check(mosquitto_publish(impl_->client, nullptr, topic.c_str(), static_cast<int>(payload.size()),
+                            payload.data(), 0, false),
           "publish");
 }
 

@@ -81,8 +81,8 @@ bool Report::passed(const Claim& claim) const {
 }
 
 bool Report::any_failed() const {
-    return std::ranges::any_of(
-        findings_, [](const auto& one) { return one.second.verdict == Verdict::fail; });
+    return std::ranges::any_of(findings_,
+                               [](const auto& one) { return one.second.verdict == Verdict::fail; });
 }
 
 std::vector<Finding> Report::findings() const {
@@ -123,8 +123,8 @@ std::string to_text(const Report& report) {
         }
     }
     const Sums sums = sums_of(findings);
-    out += fmt::format("{} passed, {} failed, {} skipped\n", sums.passed, sums.failed,
-                       sums.skipped);
+    out +=
+        fmt::format("{} passed, {} failed, {} skipped\n", sums.passed, sums.failed, sums.skipped);
     return out;
 }
 
@@ -140,8 +140,8 @@ std::string to_json(const Report& report, std::string_view device) {
                            i == 0 ? "" : ",", quoted(one.claim->id), quoted(word_of(one.verdict)),
                            quoted(one.claim->says), quoted(one.claim->see));
         if (one.verdict == Verdict::fail) {
-            out += fmt::format(",\"expected\":{},\"came\":{}", quoted(one.expected),
-                               quoted(one.came));
+            out +=
+                fmt::format(",\"expected\":{},\"came\":{}", quoted(one.expected), quoted(one.came));
         }
         if (one.verdict == Verdict::skip) out += fmt::format(",\"why\":{}", quoted(one.why));
         out += '}';

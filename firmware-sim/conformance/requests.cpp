@@ -74,11 +74,10 @@ void check_requests(Exam& exam) {
     for (std::size_t i = facts_before; i < exam.facts().size(); ++i) {
         const auto* granted = std::get_if<topics::AccessGranted>(&exam.facts()[i].fact.body);
         if (granted == nullptr || granted->request != number) continue;
-        exam.report().fail(
-            kLateAnswer,
-            fmt::format("no access.granted with r {}: its answer came after {}", number,
-                        seconds_text(late - from)),
-            exam.came_since(from));
+        exam.report().fail(kLateAnswer,
+                           fmt::format("no access.granted with r {}: its answer came after {}",
+                                       number, seconds_text(late - from)),
+                           exam.came_since(from));
     }
     exam.report().pass(kLateAnswer);
 }

@@ -323,6 +323,12 @@ void DeviceProtocol::again_later(Backoff& backoff, Uptime now) {
     backoff.due = now + std::chrono::duration_cast<Uptime>(backoff.base * spread(random_));
 }
 
+void DeviceProtocol::begin_birth(Uptime now) {
+    birth_ = {};
+    in_flight_.reset();
+    send_birth(now);
+}
+
 void DeviceProtocol::send_birth(Uptime now) {
     born_ = false;
     topics::Birth birth;
@@ -415,6 +421,14 @@ void DeviceProtocol::take_ack(const topics::Ack& ack, Uptime now) {
     // An ack that only says "who are you" or "wait" may come from somebody who has not looked.
     if (ack.error != AckError::hello && ack.error != AckError::slow) take_wishes(ack, now);
 
+    // Epochs rise, so a lower one is an old ack that was held up: numbers would be given twice in
+    // the epoch to which the next ack leads back. (What a broken flash claims counts for nothing.)
+    const bool credible = journal_.epoch().value <= topics::limits::kEpochMax;
+    const bool older = credible && ack.epoch < journal_.epoch();
+    if (ack.error == AckError::epoch && older) {
+        if (born_) begin_birth(now);
+        return;
+    }
     if (ack.error == AckError::epoch && ack.epoch.value > 0 && ack.epoch != journal_.epoch()) {
         ++counters_.epochs;
         in_flight_.reset();
@@ -423,8 +437,7 @@ void DeviceProtocol::take_ack(const topics::Ack& ack, Uptime now) {
         if (settings_.mistakes.drops_at_new_epoch) journal_.acknowledge(journal_.last());
         actions_.emplace_back(Renumbered{journal_.renumber(ack.epoch)});
         // The retained birth still says the old epoch.
-        birth_ = {};
-        send_birth(now);
+        begin_birth(now);
         return;
     }
     if (ack.epoch == journal_.epoch() && ack.acked > journal_.acked() &&
@@ -456,11 +469,7 @@ void DeviceProtocol::take_ack(const topics::Ack& ack, Uptime now) {
         case AckError::hello:
             // While a birth is under way its own repeat is the answer: two who misunderstand each
             // other must not become a storm.
-            if (born_) {
-                birth_ = {};
-                in_flight_.reset();
-                send_birth(now);
-            }
+            if (born_) begin_birth(now);
             return;
         case AckError::slow:
             slow_until_ = now + std::chrono::seconds{ack.wait_s.value_or(1)};

@@ -256,6 +256,7 @@ class DeviceProtocol {
     void keep_state();
     void sent(Uptime now);
     void set_command_clock(std::int64_t now_s, Uptime now);
+    void begin_birth(Uptime now);
     void send_birth(Uptime now);
     void send_batch(Uptime now);
     void send_heartbeat(Uptime now);

@@ -12,8 +12,10 @@ namespace klyuchnik::handlers::devices {
 
 using namespace topics;
 
-AskOutcome acknowledge_alarm(const AskItem& item, const AcknowledgeAlarm& ask, Work& work, db::Tx& tx) {
-    return alarm_changed(db::acknowledge_alarm(tx, ask.alarm, item.ask.by.account, work.now), item, "alarm_acknowledged", work);
+AskOutcome acknowledge_alarm(const AskItem& item, const AcknowledgeAlarm& ask, Work& work,
+                             db::Tx& tx) {
+    return alarm_changed(db::acknowledge_alarm(tx, ask.alarm, item.ask.by.account, work.now), item,
+                         "alarm_acknowledged", work);
 }
 
 }  // namespace klyuchnik::handlers::devices

@@ -13,7 +13,9 @@ namespace klyuchnik::handlers::devices {
 using namespace topics;
 
 AskOutcome resolve_alarm(const AskItem& item, const ResolveAlarm& ask, Work& work, db::Tx& tx) {
-    return alarm_changed(db::resolve_alarm(tx, ask.alarm, item.ask.by.account, ask.reason, work.now), item, "alarm_resolved", work);
+    return alarm_changed(
+        db::resolve_alarm(tx, ask.alarm, item.ask.by.account, ask.reason, work.now), item,
+        "alarm_resolved", work);
 }
 
 }  // namespace klyuchnik::handlers::devices

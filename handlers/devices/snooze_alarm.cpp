@@ -13,7 +13,9 @@ namespace klyuchnik::handlers::devices {
 using namespace topics;
 
 AskOutcome snooze_alarm(const AskItem& item, const SnoozeAlarm& ask, Work& work, db::Tx& tx) {
-    return alarm_changed(db::snooze_alarm(tx, ask.alarm, work.now + std::chrono::seconds{ask.seconds}), item, "alarm_snoozed", work);
+    return alarm_changed(
+        db::snooze_alarm(tx, ask.alarm, work.now + std::chrono::seconds{ask.seconds}), item,
+        "alarm_snoozed", work);
 }
 
 }  // namespace klyuchnik::handlers::devices

@@ -35,8 +35,7 @@ Step end(CommandRecord& command, CommandState state, Instant now) {
 }  // namespace
 
 Step hear_accepted(CommandRecord& command, Instant now) {
-    const bool fresh =
-        command.state == CommandState::queued || command.state == CommandState::sent;
+    const bool fresh = command.state == CommandState::queued || command.state == CommandState::sent;
     if (!fresh && !by_silence(command)) return {};
     const bool settled = command.state == CommandState::unknown;
     command.state = CommandState::accepted;
@@ -48,9 +47,9 @@ Step hear_accepted(CommandRecord& command, Instant now) {
 
 Step hear_done(CommandRecord& command, std::int64_t rc, const std::optional<std::string>& note,
                Instant now) {
-    const bool certain =
-        command.state == CommandState::done || command.state == CommandState::failed ||
-        (command.state == CommandState::expired && command.rc.has_value());
+    const bool certain = command.state == CommandState::done ||
+                         command.state == CommandState::failed ||
+                         (command.state == CommandState::expired && command.rc.has_value());
     const bool same = command.state == CommandState::unknown && command.rc == rc;
     if (certain || same) return {};
     command.rc = rc;
@@ -63,10 +62,13 @@ Step hear_done(CommandRecord& command, std::int64_t rc, const std::optional<std:
 
 Step time_over(CommandRecord& command, Instant now) {
     switch (command.state) {
-        case CommandState::queued: return end(command, CommandState::expired, now);
+        case CommandState::queued:
+            return end(command, CommandState::expired, now);
         case CommandState::sent:
-        case CommandState::accepted: return end(command, CommandState::unknown, now);
-        default: return {};
+        case CommandState::accepted:
+            return end(command, CommandState::unknown, now);
+        default:
+            return {};
     }
 }
 

@@ -24,8 +24,8 @@
 ///
 /// The time is over: of a queued one at its expiry, since nobody has heard of it; of a sent one
 /// kCommandSilence later, since the device may have begun it in time and only the report is on its
-/// way; of an accepted one kCommandWorkMax after its expiry. What a device reports is never refused,
-/// however late: it corrects what our clock made of the silence.
+/// way; of an accepted one kCommandWorkMax after its expiry. What a device reports is never
+/// refused, however late: it corrects what our clock made of the silence.
 namespace klyuchnik::handlers {
 
 inline constexpr std::chrono::seconds kCommandSilence{60};
@@ -44,8 +44,8 @@ inline constexpr std::size_t kPacketAroundBytes = 15;
 
 struct Step {
     bool changed = false;
-    bool ended = false;   ///< It is done, failed, expired or unknown now, and was not so before.
-    bool doubt = false;   ///< It became unknown: a person must look.
+    bool ended = false;    ///< It is done, failed, expired or unknown now, and was not so before.
+    bool doubt = false;    ///< It became unknown: a person must look.
     bool settled = false;  ///< It was unknown; now it is certain, or the device is at it.
 };
 

@@ -25,8 +25,9 @@ class CommandStage {
     /// Takes a fact that is new. Its event is logged at once, so that the log keeps the device's
     /// order, and completed by store(). False: it is about something else.
     bool place(const FactItem& item, Work& work);
-    /// A device is here, and has seen command numbers up to `last`. `fresh`: on a connection that was
-    /// not known before; then what it had accepted above `last` is lost to it, and unknown to us.
+    /// A device is here, and has seen command numbers up to `last`. `fresh`: on a connection that
+    /// was not known before; then what it had accepted above `last` is lost to it, and unknown to
+    /// us.
     void born(const topics::DeviceId& device, std::int64_t last, bool fresh);
 
     /// One read and one write for all of them. After the cursors are held, before alarms and events

@@ -166,8 +166,7 @@ void Dispatcher::send_due(db::Tx& tx, Work& work, Look& look, Ended& ended) {
     std::set<DeviceId> free;
     for (db::CommandRecord& command : due) {
         const auto found = targets.find(command.device);
-        const db::CommandTarget* const target =
-            found == targets.end() ? nullptr : &found->second;
+        const db::CommandTarget* const target = found == targets.end() ? nullptr : &found->second;
         Outgoing message;
         if (target) message = message_of(command, target->cn);
         switch (judge_sending(command, target, message.topic.size() + message.payload.size(),

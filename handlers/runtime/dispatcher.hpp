@@ -15,12 +15,12 @@ namespace klyuchnik::handlers {
 
 class Intake;
 
-/// Sends commands to devices, and ends those of which nothing was heard. One thread in every process
-/// that serves "devices"; rows claimed with skip locked decide which process sends what.
+/// Sends commands to devices, and ends those of which nothing was heard. One thread in every
+/// process that serves "devices"; rows claimed with skip locked decide which process sends what.
 ///
 /// A command is marked as sent, committed, and then published: what a killed process had marked and
-/// not published is sent again after limits::kCommandRepeat, like everything that the device does not
-/// answer; a device runs a number once. While the broker is away nothing is marked.
+/// not published is sent again after limits::kCommandRepeat, like everything that the device does
+/// not answer; a device runs a number once. While the broker is away nothing is marked.
 ///
 /// Woken by NOTIFY (queued, a birth, the end of the one before) and by due times; with nothing open
 /// it looks every kLookMax.

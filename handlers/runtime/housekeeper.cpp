@@ -27,9 +27,10 @@ constexpr std::chrono::hours kUploadsKept{30 * 24};
 constexpr std::chrono::hours kRightsEndedKept{400 * 24};
 /// Those below; the other rows of runtime.chores are the domains' own (TimedWork).
 const std::vector<std::string> kChores{
-    "make_partitions", "forget_inbox",    "forget_facts",  "forget_dead_letters",
-    "forget_device_conflicts", "forget_epochs", "forget_sessions", "forget_commands",
-    "forget_alarms", "forget_blob_parts", "forget_blobs", "forget_uploads", "forget_rights_ended"};
+    "make_partitions",         "forget_inbox",      "forget_facts",    "forget_dead_letters",
+    "forget_device_conflicts", "forget_epochs",     "forget_sessions", "forget_commands",
+    "forget_alarms",           "forget_blob_parts", "forget_blobs",    "forget_uploads",
+    "forget_rights_ended"};
 }  // namespace
 
 Housekeeper::Housekeeper(db::ConnectionSettings database, Retention retention,

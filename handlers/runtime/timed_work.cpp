@@ -97,9 +97,8 @@ Instant TimedWork::work(std::vector<Outgoing>& out) {
     Instant next = now + kLookMax;
     for (const auto& entry : entries_) {
         try {
-            if (entry->not_before <= now &&
-                retry_letters(*entry->domain, entry->connection, clock_, kLettersMax, out) ==
-                    kLettersMax) {
+            if (entry->not_before <= now && retry_letters(*entry->domain, entry->connection, clock_,
+                                                          kLettersMax, out) == kLettersMax) {
                 next = now;
             }
         } catch (const db::Fault& fault) {

@@ -17,11 +17,11 @@ class Intake;
 
 /// Does what domains want done regularly (Domain::timed()), and tries again what a person took out
 /// of the dead letters. One thread in every handlers process; a row of runtime.chores, or the
-/// letter's own row, claimed with skip locked inside the very transaction that does the work, decides
-/// which process does it: no leader, and a killed process leaves nothing half done.
+/// letter's own row, claimed with skip locked inside the very transaction that does the work,
+/// decides which process does it: no leader, and a killed process leaves nothing half done.
 ///
-/// It sleeps until the next task is due, a letter is to be retried (NOTIFY kl_letters), or kLookMax.
-/// A task that failed is tried again after its period, kTryAgain at least.
+/// It sleeps until the next task is due, a letter is to be retried (NOTIFY kl_letters), or
+/// kLookMax. A task that failed is tried again after its period, kTryAgain at least.
 class TimedWork {
  public:
     TimedWork(db::ConnectionSettings listening, const process::Clock& clock,
@@ -41,7 +41,8 @@ class TimedWork {
     static constexpr std::chrono::seconds kLookMax{30};
     static constexpr std::chrono::seconds kTryAgain{5};
     static constexpr std::chrono::milliseconds kLookMin{10};
-    static constexpr std::size_t kLettersMax = 50;  ///< Retried in a row, before tasks are looked at.
+    static constexpr std::size_t kLettersMax =
+        50;  ///< Retried in a row, before tasks are looked at.
 
  private:
     struct Entry;

@@ -132,9 +132,9 @@ struct Reaction {
     /// more than a few statements.
     std::function<void(std::span<const topics::PlacedEvent>, Work&, db::Tx&)> react;
     /// Does one piece of what was noted, in a transaction of its own, and says when to be called
-    /// again; now or earlier = at once. Every process calls it: it claims its piece with skip locked.
-    /// `refused`: the database refused what the last call wrote, and the same piece should be put
-    /// off. Absent: react() does it all.
+    /// again; now or earlier = at once. Every process calls it: it claims its piece with skip
+    /// locked. `refused`: the database refused what the last call wrote, and the same piece should
+    /// be put off. Absent: react() does it all.
     std::function<topics::Instant(Work&, db::Tx&, bool refused)> follow;
 };
 

@@ -57,8 +57,8 @@ TEST_P(DispatcherCrash, EveryCommandIsDoneOnceAndEndsForCertain) {
                   "sent")
             << "what is published was committed before";
         const std::size_t next = world.start_handlers();
-        EXPECT_TRUE(world.becomes("select count(*) from runtime.commands where state = 'done'",
-                                  number));
+        EXPECT_TRUE(
+            world.becomes("select count(*) from runtime.commands where state = 'done'", number));
         world.kill9_handlers(next);
     }
     EXPECT_EQ(movements(), (std::map<std::string, int>{{"1", 1}, {"2", 1}}));
@@ -76,12 +76,12 @@ TEST_P(DispatcherCrash, ADeviceThatNeverAnswersIsUnknownAllTheSame) {
     const std::size_t armed = world.start_handlers({"KLYUCHNIK_CRASH_AT=" + point + ":1"});
     ASSERT_TRUE(world.died_at(armed, point));
     // Its expiry and the minute after it need not be waited for.
-    world.db().rows("update runtime.commands set expires_at = now(), overdue_at = now(), "
-                    "send_after = now()");
+    world.db().rows(
+        "update runtime.commands set expires_at = now(), overdue_at = now(), "
+        "send_after = now()");
     world.start_handlers();
     EXPECT_TRUE(world.becomes("select count(*) from runtime.commands where state = 'unknown'", 1));
-    EXPECT_EQ(world.count("select count(*) from runtime.alarms where kind = 'command_unknown'"),
-              1);
+    EXPECT_EQ(world.count("select count(*) from runtime.alarms where kind = 'command_unknown'"), 1);
     EXPECT_EQ(world.count("select sendings from runtime.commands"), 1);
 }
 

@@ -56,9 +56,7 @@ class Alarms : public Store {
             return db::resolve_alarm(tx, newest(), "account:1", "repaired", kStart);
         });
     }
-    AlarmId newest() {
-        return AlarmId{owner_.number("select max(alarm_id) from runtime.alarms")};
-    }
+    AlarmId newest() { return AlarmId{owner_.number("select max(alarm_id) from runtime.alarms")}; }
     std::string state() {
         return owner_.text("select state from runtime.alarms order by alarm_id desc limit 1");
     }
@@ -129,8 +127,7 @@ TEST_F(Alarms, RaisedAgainAfterTheSnoozeWakesAtOnce) {
 TEST_F(Alarms, AcknowledgedTwiceKeepTheFirstName) {
     raise(kStart);
     const auto by = [&](const char* who) {
-        return change(
-            [&](db::Tx& tx) { return db::acknowledge_alarm(tx, newest(), who, kStart); });
+        return change([&](db::Tx& tx) { return db::acknowledge_alarm(tx, newest(), who, kStart); });
     };
     EXPECT_EQ(by("account:1"), AlarmChange::done);
     EXPECT_EQ(by("account:2"), AlarmChange::done);

@@ -1,9 +1,8 @@
 // Commands and their dispatcher on a real database, with a clock that the test sets.
-#include "db/access/commands_store.hpp"
-
 #include <algorithm>
 #include <future>
 
+#include "db/access/commands_store.hpp"
 #include "handlers/runtime/alarms.hpp"
 #include "handlers/runtime/command_stage.hpp"
 #include "handlers/runtime/dispatcher.hpp"
@@ -55,8 +54,9 @@ class Commands : public Store {
         return ids;
     }
     std::string state(std::int64_t number, const DeviceId& device) {
-        return owner_.text("select state from runtime.commands where device_id = $1 and number = $2",
-                           {device.text(), std::to_string(number)});
+        return owner_.text(
+            "select state from runtime.commands where device_id = $1 and number = $2",
+            {device.text(), std::to_string(number)});
     }
     std::string state(std::int64_t number) { return state(number, hall_); }
     /// What the dispatcher would publish now, as "kc-hall1:2".
@@ -139,8 +139,9 @@ TEST_F(Commands, QueuedByTwoAtOnceHaveDifferentNumbersAndKeepTheLimit) {
         return ids.front().has_value();
     });
     EXPECT_TRUE(eventually([&] {
-        return owner_.number("select count(*) from pg_stat_activity where datname = "
-                             "current_database() and wait_event_type = 'Lock'") == 1;
+        return owner_.number(
+                   "select count(*) from pg_stat_activity where datname = "
+                   "current_database() and wait_event_type = 'Lock'") == 1;
     }));
     mine.commit();
     EXPECT_FALSE(theirs.get()) << "the other one sees what we have queued";
@@ -243,8 +244,7 @@ TEST_F(Commands, ADeviceThatComesBackGetsItsCommandOnItsNewConnection) {
     clock_.advance(handlers::kAfterBirth);
     const auto look = dispatcher_.look(true);
     ASSERT_EQ(look.messages.size(), 1U);
-    EXPECT_EQ(topics::decode_command(look.messages[0].outgoing.payload)->cn,
-              topics::Connection{6});
+    EXPECT_EQ(topics::decode_command(look.messages[0].outgoing.payload)->cn, topics::Connection{6});
 }
 
 TEST_F(Commands, LargerThanTheDeviceTakesFailAtOnce) {
@@ -331,8 +331,9 @@ TEST_F(Commands, ABirthThatIsNotSeenYetWakesWhatWasPutToSleepMeanwhile) {
         tx.commit();
     });
     EXPECT_TRUE(eventually([&] {
-        return owner_.number("select count(*) from pg_stat_activity where datname = "
-                             "current_database() and wait_event_type = 'Lock'") == 1;
+        return owner_.number(
+                   "select count(*) from pg_stat_activity where datname = "
+                   "current_database() and wait_event_type = 'Lock'") == 1;
     }));
     handlers::mark_asleep(due[0], clock_.now());
     db::save_commands(dispatcher, due);

@@ -87,9 +87,10 @@ TEST_F(FleetViews, AlarmsAreFoundByStateKindAndDevice) {
 }
 
 TEST_F(FleetViews, ALetterShowsItsPayloadOnlyAlone) {
-    owner_.rows("insert into runtime.dead_letters (domain, source, kind, payload, why, "
-                "set_aside_at) values ('keys', 'kc-hall1:1:1', 'key.taken', '{\"tg\":\"1\"}', "
-                "'check', now())");
+    owner_.rows(
+        "insert into runtime.dead_letters (domain, source, kind, payload, why, "
+        "set_aside_at) values ('keys', 'kc-hall1:1:1', 'key.taken', '{\"tg\":\"1\"}', "
+        "'check', now())");
     const auto letters = [&](const std::optional<std::string>& state) {
         return read([&](db::Tx& t) {
             return db::dead_letters(t, state, topics::LetterId{db::kFromTheNewest}, 10);
@@ -98,18 +99,20 @@ TEST_F(FleetViews, ALetterShowsItsPayloadOnlyAlone) {
     ASSERT_EQ(letters("open").size(), 1U);
     EXPECT_EQ(letters("applied").size(), 0U);
     EXPECT_EQ(letters({})[0].tries, 0);
-    const auto whole =
-        read([&](db::Tx& t) { return db::dead_letter(t, letters({})[0].letter); });
+    const topics::LetterId id = letters({})[0].letter;
+    const auto whole = read([&](db::Tx& t) { return db::dead_letter(t, id); });
     ASSERT_TRUE(whole);
     EXPECT_EQ(whole->payload, R"({"tg":"1"})");
     EXPECT_EQ(whole->letter.source, "kc-hall1:1:1");
 }
 
 TEST_F(FleetViews, GapsOfADeviceAreReadByPages) {
-    owner_.rows("insert into runtime.device_gaps select 'kc-hall1', e, f, f + 1, 'unreadable', "
-                "now() from generate_series(1, 2) e, generate_series(1, 3) f");
+    owner_.rows(
+        "insert into runtime.device_gaps select 'kc-hall1', e, f, f + 1, 'unreadable', "
+        "now() from generate_series(1, 2) e, generate_series(1, 3) f");
     const auto page = [&](const db::GapPlace& before) {
-        return read([&](db::Tx& t) { return db::device_gaps(t, device_id("kc-hall1"), before, 4); });
+        return read(
+            [&](db::Tx& t) { return db::device_gaps(t, device_id("kc-hall1"), before, 4); });
     };
     const auto first = page({});
     ASSERT_EQ(first.size(), 4U);

@@ -140,8 +140,9 @@ TEST_F(Letters, AFactThatIsForgottenIsNotMadeUp) {
 }
 
 TEST_F(Letters, AnAskIsDoneAndItsKeptAnswerReplaced) {
-    owner_.rows("insert into accounts.accounts (login, password_hash, role, created_at) values "
-                "('anna', '$argon2id$x', 'admin', now())");
+    owner_.rows(
+        "insert into accounts.accounts (login, password_hash, role, created_at) values "
+        "('anna', '$argon2id$x', 'admin', now())");
     const std::string account =
         "account:" + owner_.text("select account_id from accounts.accounts");
     topics::Ask ask;

@@ -39,15 +39,16 @@ class Timed : public Store {
 
     std::unique_ptr<handlers::TimedWork> worker(std::chrono::seconds every = 10s) {
         auto timed = std::make_unique<handlers::TimedWork>(as("kl_devices"), clock_, metrics_);
-        timed->add(std::make_unique<Regular>(TimedTask{
-                       kTask, every,
-                       [this](Work& work, db::Tx&) {
-                           ++done_;
-                           work.log("devices", "test_done", "test:1", "timed:test");
-                           work.alarm("test_alarm", "test:1", 1);
-                           work.out.push_back({"a/topic", "x"});
-                           if (failing_) throw db::Fault{"no", db::Fault::Retry::one_by_one};
-                       }}),
+        timed->add(std::make_unique<Regular>(
+                       TimedTask{kTask, every,
+                                 [this](Work& work, db::Tx&) {
+                                     ++done_;
+                                     work.log("devices", "test_done", "test:1", "timed:test");
+                                     work.alarm("test_alarm", "test:1", 1);
+                                     work.out.push_back({"a/topic", "x"});
+                                     if (failing_)
+                                         throw db::Fault{"no", db::Fault::Retry::one_by_one};
+                                 }}),
                    as("kl_devices"));
         return timed;
     }
@@ -121,8 +122,9 @@ TEST_F(Timed, OneThatLostItsConnectionGoesOnWithAnother) {
     const auto timed = worker();
     std::vector<Outgoing> out;
     timed->work(out);
-    owner_.rows("select pg_terminate_backend(pid) from pg_stat_activity where datname = "
-                "current_database() and application_name = 'store-test'");
+    owner_.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = "
+        "current_database() and application_name = 'store-test'");
     clock_.advance(10s);
     timed->work(out);
     clock_.advance(handlers::TimedWork::kTryAgain);

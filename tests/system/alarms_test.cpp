@@ -46,9 +46,9 @@ TEST_F(AlarmsSystem, AGapIsRaisedOnceWhateverItsRepeats) {
 
 TEST_F(AlarmsSystem, OverrunAndUnreadableFactsAreRaised) {
     device.birth(kConnection, 0);
-    device.facts(kConnection, 1, 1, 1,
-                 {fact("journal.overrun", R"({"n":7})"),
-                  fact("journal.bad", R"({"crc":1,"n":200})")});
+    device.facts(
+        kConnection, 1, 1, 1,
+        {fact("journal.overrun", R"({"n":7})"), fact("journal.bad", R"({"crc":1,"n":200})")});
     EXPECT_EQ(alarms("journal_overrun"), 1);
     EXPECT_EQ(alarms("journal_bad"), 1);
 }
@@ -79,9 +79,8 @@ TEST_F(AlarmsSystem, PeopleAcknowledgeSnoozeAndResolve) {
     EXPECT_EQ(ask("resolve_alarm", id + R"(,"reason":"again"})").code.value_or(""), "not_open");
     EXPECT_EQ(ask("acknowledge_alarm", R"({"alarm":99})").code.value_or(""), "unknown_alarm");
     for (const char* type : {"alarm_acknowledged", "alarm_snoozed", "alarm_resolved"}) {
-        EXPECT_EQ(events("type = '" + std::string{type} + "' and actor = '" + world.account() +
-                         "'"),
-                  1)
+        EXPECT_EQ(
+            events("type = '" + std::string{type} + "' and actor = '" + world.account() + "'"), 1)
             << type;
     }
     // What happens again afterwards is another alarm.

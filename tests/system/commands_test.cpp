@@ -68,7 +68,8 @@ TEST_F(CommandsSystem, OpenTheSlotOfACabinetAndItsWordEndsThem) {
     std::string line;
     std::getline(actuated, line);
     EXPECT_NE(line.find("\tcommand\t1"), std::string::npos) << line;
-    for (const char* type : {"command_queued", "command_sent", "command_accepted", "command_done"}) {
+    for (const char* type :
+         {"command_queued", "command_sent", "command_accepted", "command_done"}) {
         EXPECT_EQ(world.db().number("select count(*) from log.events where type = $1 and "
                                     "(ids->>'command')::bigint > 0",
                                     {type}),
@@ -76,8 +77,7 @@ TEST_F(CommandsSystem, OpenTheSlotOfACabinetAndItsWordEndsThem) {
             << type;
     }
     EXPECT_TRUE(world.metric_reaches("klyuchnik_commands_sent_total", 1));
-    EXPECT_TRUE(
-        world.metric_reaches("klyuchnik_commands_finished_total", 1, "state=\"done\""));
+    EXPECT_TRUE(world.metric_reaches("klyuchnik_commands_finished_total", 1, "state=\"done\""));
 }
 
 TEST_F(CommandsSystem, QueuedForACabinetThatIsAwayReachItWhenItComes) {
@@ -159,8 +159,9 @@ TEST_F(CommandsSystem, AreRefusedWithTheReason) {
         ASSERT_EQ(code(kDevice, R"("kind":"buzz")"), "");
     }
     EXPECT_EQ(code(kDevice, R"("kind":"buzz")"), "limit_reached");
-    world.db().rows("update devices.devices set active = false, revoked_at = now(), revoked_why = "
-                    "'stolen'");
+    world.db().rows(
+        "update devices.devices set active = false, revoked_at = now(), revoked_why = "
+        "'stolen'");
     EXPECT_EQ(code(kDevice, R"("kind":"buzz")"), "inactive_device");
     EXPECT_EQ(world.count("select count(*) from log.events where type = 'command_queued'"),
               topics::limits::kOpenCommandsMax);

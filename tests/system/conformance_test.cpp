@@ -33,16 +33,28 @@ class ConformanceTool : public ::testing::Test {
     std::filesystem::path file(const std::string& name, const std::string& content = {}) const {
         const auto path = directory.path / name;
         std::ofstream{path} << content;
-        std::filesystem::permissions(path, std::filesystem::perms::owner_read |
-                                               std::filesystem::perms::owner_write);
+        std::filesystem::permissions(
+            path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
         return path;
     }
 
     std::vector<std::string> tool(const std::string& device) {
-        return {KLYUCHNIK_SIM, "conformance", "--device", device, "--mqtt-port",
-                std::to_string(broker.services_port()), "--mqtt-user", "handlers-exam",
-                "--mqtt-password-file", file("password", broker.service_password("handlers-exam")),
-                "--json", file("report.json"), "--fast", "--slack-ms", kSlackMs, "--wait-seconds",
+        return {KLYUCHNIK_SIM,
+                "conformance",
+                "--device",
+                device,
+                "--mqtt-port",
+                std::to_string(broker.services_port()),
+                "--mqtt-user",
+                "handlers-exam",
+                "--mqtt-password-file",
+                file("password", broker.service_password("handlers-exam")),
+                "--json",
+                file("report.json"),
+                "--fast",
+                "--slack-ms",
+                kSlackMs,
+                "--wait-seconds",
                 "30"};
     }
     /// Runs the tool to its end; its exit code, -1 when it has none in time.

@@ -1,4 +1,4 @@
-// A line to a device in memory: broker, network and clock at once. Ten minutes pass in a blink.
+// A line to a device in memory: broker, network and clock at once. Minutes pass in a blink.
 #pragma once
 
 #include <algorithm>
@@ -23,11 +23,10 @@ class MemoryLine final : public sim::conformance::Line {
  public:
     MemoryLine(sim::conformance::BenchSettings settings, sim::conformance::Mistake mistake,
                std::uint64_t seed = 1)
-        : device_{std::move(settings),
-                  [flash = std::make_shared<Flash>()] {
-                      return std::make_unique<MemoryStore>(flash);
-                  },
-                  std::move(mistake), seed} {}
+        : device_{
+              std::move(settings),
+              [flash = std::make_shared<Flash>()] { return std::make_unique<MemoryStore>(flash); },
+              std::move(mistake), seed} {}
 
     Elapsed now() const override { return now_; }
     std::int64_t utc_s() const override {
@@ -99,8 +98,8 @@ class MemoryLine final : public sim::conformance::Line {
     void settle() {
         for (auto& says : device_.take_said()) {
             if (!up_) continue;
-            arriving_.push_back({says.level, std::move(says.payload), says.retained,
-                                 now_ + kLatency});
+            arriving_.push_back(
+                {says.level, std::move(says.payload), says.retained, now_ + kLatency});
         }
         if (up_ && device_.wants_reboot()) {
             rebooting_ = true;
@@ -112,8 +111,8 @@ class MemoryLine final : public sim::conformance::Line {
         back_at_ = now_ + for_how_long;
         device_.disconnected(now_);
         device_.take_said();
-        arriving_.push_back({topics::Level::state, topics::encode(topics::Will{will_}), true,
-                             now_ + kLatency});
+        arriving_.push_back(
+            {topics::Level::state, topics::encode(topics::Will{will_}), true, now_ + kLatency});
     }
 
     sim::conformance::BenchDevice device_;

@@ -2,6 +2,9 @@
 // it breaks and at no other.
 #include "firmware-sim/conformance/conformance.hpp"
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <string>
 #include <string_view>
@@ -189,6 +192,15 @@ TEST(Conformance, EveryClaimHasADeviceThatBreaksIt) {
     }
     for (const Claim* claim : sim::conformance::all_claims()) {
         EXPECT_TRUE(broken.contains(claim)) << claim->id;
+    }
+}
+
+TEST(Conformance, EveryClaimSaysWhereTheContractSaysSo) {
+    std::ifstream file{KLYUCHNIK_TOPICS_DIR "/README.md"};
+    std::string contract{std::istreambuf_iterator<char>{file}, {}};
+    std::erase(contract, '`');
+    for (const Claim* claim : sim::conformance::all_claims()) {
+        EXPECT_THAT(contract, HasSubstr(std::string{claim->see})) << claim->id;
     }
 }
 

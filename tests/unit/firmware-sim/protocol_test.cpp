@@ -293,6 +293,19 @@ TEST_F(Protocol, RenumbersUnderANewEpochAndSaysSoOnce) {
     EXPECT_EQ(device->counters().epochs, 2) << "the first one and this one; the repeat is none";
 }
 
+TEST_F(Protocol, GoesToNoEarlierEpochButAsksWithItsBirth) {
+    come_online(kCn, Epoch{3});
+    tap("A");
+    drain();
+    ack({.cn = kCn, .epoch = Epoch{2}, .error = AckError::epoch});
+    EXPECT_EQ(journal->epoch(), Epoch{3});
+    const auto births = published(sim::Said::birth);
+    ASSERT_EQ(births.size(), 1U);
+    EXPECT_EQ(birth_of(births[0]).epoch, Epoch{3});
+    ack({.cn = kCn, .epoch = Epoch{2}, .error = AckError::epoch});
+    EXPECT_TRUE(published(sim::Said::birth).empty()) << "its own repeat is the answer";
+}
+
 TEST_F(Protocol, SendsFromWhereTheServerSaysThatTheGapBegins) {
     come_online();
     for (const char* card : {"A", "B", "C", "D"}) tap(card);

@@ -520,6 +520,7 @@ class Schedule {
 
     void connect() {
         const Connection cn{chance_.between(1, 0xFFFF'FFFF)};
+        say("connect " + std::to_string(cn.value));
         device_->connected(cn, uptime());
         if (faults_ && chance_.percent(8)) return;
         device_->subscribed(uptime());
@@ -596,15 +597,21 @@ class Schedule {
         queue.erase(queue.begin() + static_cast<std::ptrdiff_t>(place));
         return message;
     }
+    static std::string readable(const Message& message) {
+        const bool text = !message.payload.empty() && message.payload.front() == '{';
+        return text ? message.payload : std::to_string(message.payload.size()) + " bytes";
+    }
     bool up_one() {
         const auto message = pass_one(up_);
         if (!message) return false;
+        say("  up   " + readable(*message));
         for (Message& reply : server_.hear(*message, time_)) send(down_, std::move(reply));
         return true;
     }
     bool down_one() {
         const auto message = pass_one(down_);
         if (!message) return false;
+        say("  down " + readable(*message));
         with_power([&] { device_->message(message->level, message->payload, uptime()); });
         return true;
     }
@@ -657,6 +664,7 @@ class Schedule {
         const std::string card = "C" + std::to_string(++cards_);
         const bool shown = with_power(
             [&] { device_->record(topics::CardTapped{topics::CardSerial{card}}, uptime()); });
+        say("card " + card + (shown ? "" : ", perhaps"));
         // If the power went nobody was shown anything: it may be in the journal or not.
         (shown ? generated_ : perhaps_).push_back(card);
         ++outcome_.facts;
@@ -774,7 +782,7 @@ class Schedule {
     int repeat_ = 0;
     int power_cut_ = 0;
     std::size_t speed_ = 1;  ///< Messages that pass between two other things, at most.
-    bool orderly_ = false;  ///< As MQTT is: one sender's messages stay in order and come once.
+    bool orderly_ = false;   ///< As MQTT is: one sender's messages stay in order and come once.
     bool with_firmware_ = false;
     bool faults_ = true;
 

@@ -1,7 +1,8 @@
 // What a batch raises, and which letters can be tried again: no services.
+#include "handlers/runtime/alarms.hpp"
+
 #include <gtest/gtest.h>
 
-#include "handlers/runtime/alarms.hpp"
 #include "handlers/runtime/letters.hpp"
 
 namespace klyuchnik::handlers {

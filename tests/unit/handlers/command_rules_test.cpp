@@ -64,46 +64,45 @@ constexpr auto kFailed = CommandState::failed;
 constexpr auto kExpired = CommandState::expired;
 constexpr auto kUnknown = CommandState::unknown;
 
-const std::vector<Case> kTable{
-    {kQueued, {}, "accepted", kAccepted, false, false},
-    {kQueued, {}, "0", kDone, true, false},
-    {kQueued, {}, "408", kExpired, true, false},
-    {kQueued, {}, "500", kUnknown, true, true},
-    {kQueued, {}, "422", kFailed, true, false},
-    {kQueued, {}, "silence", kExpired, true, false},
-    {kSent, {}, "accepted", kAccepted, false, false},
-    {kSent, {}, "0", kDone, true, false},
-    {kSent, {}, "408", kExpired, true, false},
-    {kSent, {}, "500", kUnknown, true, true},
-    {kSent, {}, "422", kFailed, true, false},
-    {kSent, {}, "silence", kUnknown, true, true},
-    {kAccepted, {}, "accepted", kAccepted, false, false},
-    {kAccepted, {}, "0", kDone, true, false},
-    {kAccepted, {}, "408", kExpired, true, false},
-    {kAccepted, {}, "500", kUnknown, true, true},
-    {kAccepted, {}, "422", kFailed, true, false},
-    {kAccepted, {}, "silence", kUnknown, true, true},
-    // What our clock made of the silence is corrected by a late word.
-    {kExpired, {}, "accepted", kAccepted, false, false},
-    {kExpired, {}, "0", kDone, true, false},
-    {kUnknown, {}, "accepted", kAccepted, false, false},
-    {kUnknown, {}, "0", kDone, true, false},
-    {kUnknown, {}, "408", kExpired, true, false},
-    {kUnknown, {}, "500", kUnknown, true, true},
-    {kUnknown, {}, "422", kFailed, true, false},
-    // "I do not know" is a word too, and a better one may follow.
-    {kUnknown, 500, "accepted", kUnknown, false, false},
-    {kUnknown, 500, "500", kUnknown, false, false},
-    {kUnknown, 500, "0", kDone, true, false},
-    // The device's own last word stands.
-    {kDone, 0, "accepted", kDone, false, false},
-    {kDone, 0, "500", kDone, false, false},
-    {kFailed, 422, "0", kFailed, false, false},
-    {kExpired, 408, "accepted", kExpired, false, false},
-    {kExpired, 408, "0", kExpired, false, false},
-    {kDone, 0, "silence", kDone, false, false},
-    {kFailed, 422, "silence", kFailed, false, false},
-    {kUnknown, {}, "silence", kUnknown, false, false}};
+const std::vector<Case> kTable{{kQueued, {}, "accepted", kAccepted, false, false},
+                               {kQueued, {}, "0", kDone, true, false},
+                               {kQueued, {}, "408", kExpired, true, false},
+                               {kQueued, {}, "500", kUnknown, true, true},
+                               {kQueued, {}, "422", kFailed, true, false},
+                               {kQueued, {}, "silence", kExpired, true, false},
+                               {kSent, {}, "accepted", kAccepted, false, false},
+                               {kSent, {}, "0", kDone, true, false},
+                               {kSent, {}, "408", kExpired, true, false},
+                               {kSent, {}, "500", kUnknown, true, true},
+                               {kSent, {}, "422", kFailed, true, false},
+                               {kSent, {}, "silence", kUnknown, true, true},
+                               {kAccepted, {}, "accepted", kAccepted, false, false},
+                               {kAccepted, {}, "0", kDone, true, false},
+                               {kAccepted, {}, "408", kExpired, true, false},
+                               {kAccepted, {}, "500", kUnknown, true, true},
+                               {kAccepted, {}, "422", kFailed, true, false},
+                               {kAccepted, {}, "silence", kUnknown, true, true},
+                               // What our clock made of the silence is corrected by a late word.
+                               {kExpired, {}, "accepted", kAccepted, false, false},
+                               {kExpired, {}, "0", kDone, true, false},
+                               {kUnknown, {}, "accepted", kAccepted, false, false},
+                               {kUnknown, {}, "0", kDone, true, false},
+                               {kUnknown, {}, "408", kExpired, true, false},
+                               {kUnknown, {}, "500", kUnknown, true, true},
+                               {kUnknown, {}, "422", kFailed, true, false},
+                               // "I do not know" is a word too, and a better one may follow.
+                               {kUnknown, 500, "accepted", kUnknown, false, false},
+                               {kUnknown, 500, "500", kUnknown, false, false},
+                               {kUnknown, 500, "0", kDone, true, false},
+                               // The device's own last word stands.
+                               {kDone, 0, "accepted", kDone, false, false},
+                               {kDone, 0, "500", kDone, false, false},
+                               {kFailed, 422, "0", kFailed, false, false},
+                               {kExpired, 408, "accepted", kExpired, false, false},
+                               {kExpired, 408, "0", kExpired, false, false},
+                               {kDone, 0, "silence", kDone, false, false},
+                               {kFailed, 422, "silence", kFailed, false, false},
+                               {kUnknown, {}, "silence", kUnknown, false, false}};
 
 Step say(CommandRecord& command, const std::string& what, Instant at) {
     if (what == "accepted") return hear_accepted(command, at);
@@ -164,8 +163,7 @@ TEST(Sending, OfWhatTheDeviceCanNotTakeIsAFailureAtOnce) {
     CommandRecord command = command_in(kQueued);
     const auto target = here();
     EXPECT_EQ(judge_sending(command, &target, 1024 - kPacketAroundBytes, kNow), Sending::send);
-    EXPECT_EQ(judge_sending(command, &target, 1025 - kPacketAroundBytes, kNow),
-              Sending::too_large);
+    EXPECT_EQ(judge_sending(command, &target, 1025 - kPacketAroundBytes, kNow), Sending::too_large);
     const Step step = mark_too_large(command, kNow);
     EXPECT_TRUE(step.ended);
     EXPECT_FALSE(step.doubt);
