@@ -258,8 +258,9 @@ int main(int argc, char** argv) {
     storm_options(settings.subcommand("storm", "Thousands of cabinets, lost and back at once"),
                   storm_choice);
     sim::conformance::ExamOptions exam;
-    declare_options(settings.subcommand("conformance", "Play the server against one device, and "
-                                                       "say what the device does wrong"),
+    declare_options(settings.subcommand("conformance",
+                                        "Play the server against one device, and "
+                                        "say what the device does wrong"),
                     exam);
     sim::conformance::OneDeviceOptions one;
     declare_options(settings.subcommand("run-one", "One device, right or wrong on purpose"), one);

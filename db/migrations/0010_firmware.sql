@@ -78,5 +78,5 @@ create view api.rollout_devices as
 select rollout_id, device_id, state, from_version, offered_at, ended_at from devices.rollout_devices;
 
 grant select on api.firmware, api.rollouts, api.rollout_devices to kl_bridge;
-grant select on devices.firmware, devices.rollouts, devices.rollout_devices, api.firmware, api.rollouts,
-    api.rollout_devices to kl_witness;
+grant select on devices.firmware_signers, devices.firmware, devices.rollouts, devices.rollout_devices, api.firmware,
+    api.rollouts, api.rollout_devices to kl_witness;

@@ -44,11 +44,15 @@ void check_reported(Exam& exam) {
         exam.report().pass(kCommandReported);
         return;
     }
+    std::string came = fmt::format("{}: {}", text_of(fate), exam.came_since(from));
+    if (exam.facts().empty()) {
+        came += "; no fact ever came: the broker's log says what it refused";
+    }
     exam.report().fail(
         kCommandReported,
         fmt::format("cmd.accepted and then cmd.done of cs {}, which is in time", number),
-        fmt::format("{}: {}", text_of(fate), exam.came_since(from)));
-    if (fate.done == 0) throw CannotGoOn{"the device does not do what it is commanded"};
+        std::move(came));
+    if (fate.done == 0) throw CannotGoOn{"no command is reported as done"};
 }
 
 void check_slots(Exam& exam) {

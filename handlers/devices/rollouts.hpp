@@ -9,8 +9,8 @@
 namespace klyuchnik::handlers::devices {
 
 inline constexpr std::chrono::seconds kRolloutsEvery{1};
-/// Timed work, every kRolloutsEvery: steps every running roll-out (step_rollout), whose row decides which
-/// process does it.
+/// Timed work, every kRolloutsEvery: steps every running roll-out (step_rollout), whose row decides
+/// which process does it.
 void advance_rollouts(Work& work, db::Tx& tx);
 
 /// Takes back what was offered and not answered, and skips who waits. Devices that had the document

@@ -44,7 +44,7 @@ enum class Fit : std::uint8_t {
     fits,
     recut,  ///< It fits the document, cut otherwise than so far: what is here is of no use. Also
             ///< the first chunk of all.
-    no,  ///< Its numbers and length do not go together.
+    no,     ///< Its numbers and length do not go together.
 };
 Fit fit(const db::Upload& upload, const topics::Chunk& chunk);
 /// The length of every chunk but the last, as this one tells; nothing when it can not be so.

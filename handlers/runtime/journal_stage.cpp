@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "handlers/runtime/letters.hpp"
 #include "handlers/runtime/ack.hpp"
+#include "handlers/runtime/letters.hpp"
 #include "topics/codec.hpp"
 #include "topics/limits.hpp"
 
@@ -274,8 +274,8 @@ bool JournalStage::apply_own(const FactItem& item, Work& work) {
     const EventIds ids = event.ids;
     if (std::holds_alternative<DocumentReady>(item.fact.body)) {
         const auto held = held_.find(item.number.device);
-        documents_.announced(item, held == held_.end() ? std::nullopt
-                                                       : std::optional{held->second.cursor.cn});
+        documents_.announced(
+            item, held == held_.end() ? std::nullopt : std::optional{held->second.cursor.cn});
     }
     if (std::holds_alternative<JournalOverrun>(item.fact.body)) {
         work.alarm("journal_overrun", subject, 2, ids);

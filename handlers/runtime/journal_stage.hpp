@@ -24,8 +24,8 @@ struct Pacing {
 class JournalStage {
  public:
     /// Locks, in id order, the cursor of every device that sent facts or a birth here; reads those
-    /// of devices that only sent a heartbeat or a chunk, or flood the broker. Births that are put off
-    /// (paced()) lock nothing.
+    /// of devices that only sent a heartbeat or a chunk, or flood the broker. Births that are put
+    /// off (paced()) lock nothing.
     JournalStage(db::Tx& tx, std::span<const Message> messages, topics::Instant now,
                  Pacing pacing = {});
 

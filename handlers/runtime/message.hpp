@@ -64,8 +64,8 @@ struct Message {
 
 /// Why bytes did not become a message. `answer` is there when it can be told to whom.
 struct Unreadable {
-    std::string kind;  ///< facts, request, state, telemetry, chunk, ask, guard, foreign, retained: a
-                       ///< metric's label.
+    std::string kind;  ///< facts, request, state, telemetry, chunk, ask, guard, foreign, retained:
+                       ///< a metric's label.
     std::string why;
     std::optional<Outgoing> answer;
 };

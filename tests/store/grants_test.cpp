@@ -18,53 +18,32 @@ const std::vector<std::string> kRoles{"kl_runtime", "kl_accounts", "kl_devices",
 
 /// "INSERT keys.loans" of every write that a handler may do besides those to its own domain.
 const Names kRuntimeWrites{
-    "INSERT runtime.cursors",          "UPDATE runtime.cursors", "INSERT runtime.epochs",
-    "UPDATE runtime.epochs",           "INSERT runtime.facts",   "INSERT runtime.device_gaps",
-    "INSERT runtime.device_conflicts", "INSERT runtime.inbox",   "UPDATE runtime.inbox",
-    "INSERT runtime.dead_letters",     "INSERT log.events",
+    "INSERT runtime.cursors", "UPDATE runtime.cursors", "INSERT runtime.epochs",
+    "UPDATE runtime.epochs", "INSERT runtime.facts", "INSERT runtime.device_gaps",
+    "INSERT runtime.device_conflicts", "INSERT runtime.inbox", "UPDATE runtime.inbox",
+    "INSERT runtime.dead_letters", "INSERT log.events",
     // Commands, alarms, letters tried again, and regular work.
-    "INSERT runtime.command_numbers",  "UPDATE runtime.command_numbers",
-    "INSERT runtime.commands",         "UPDATE runtime.commands",
-    "INSERT runtime.alarms",           "UPDATE runtime.alarms",
-    "UPDATE runtime.dead_letters",     "UPDATE runtime.facts",
-    "INSERT runtime.chores",           "UPDATE runtime.chores",
+    "INSERT runtime.command_numbers", "UPDATE runtime.command_numbers", "INSERT runtime.commands",
+    "UPDATE runtime.commands", "INSERT runtime.alarms", "UPDATE runtime.alarms",
+    "UPDATE runtime.dead_letters", "UPDATE runtime.facts", "INSERT runtime.chores",
+    "UPDATE runtime.chores",
     // Documents, uploads, what acks want, and how far reactions have read.
-    "INSERT runtime.blobs",            "UPDATE runtime.blobs",
-    "DELETE runtime.blobs",            "INSERT runtime.blob_parts",
-    "DELETE runtime.blob_parts",       "INSERT runtime.documents",
-    "DELETE runtime.documents",        "INSERT runtime.uploads",
-    "UPDATE runtime.uploads",          "DELETE runtime.uploads",
-    "INSERT runtime.upload_chunks",    "DELETE runtime.upload_chunks",
-    "INSERT runtime.wanted",           "UPDATE runtime.wanted",
-    "UPDATE runtime.reactions"};
-const Names kRuntimeReads{"accounts.callers",
-                          "accounts.card_holders",
-                          "accounts.known_people",
-                          "devices.fleet",
-                          "devices.known_devices",
-                          "devices.present_devices",
-                          "log.events",
-                          "log.positions",
-                          "public.klyuchnik_migrations",
-                          "runtime.alarms",
-                          "runtime.blob_parts",
-                          "runtime.blobs",
-                          "runtime.chores",
-                          "runtime.command_numbers",
-                          "runtime.commands",
-                          "runtime.cursors",
-                          "runtime.dead_letters",
-                          "runtime.device_conflicts",
-                          "runtime.device_gaps",
-                          "runtime.documents",
-                          "runtime.epochs",
-                          "runtime.facts",
-                          "runtime.inbox",
-                          "runtime.reactions",
-                          "runtime.site",
-                          "runtime.upload_chunks",
-                          "runtime.uploads",
-                          "runtime.wanted"};
+    "INSERT runtime.blobs", "UPDATE runtime.blobs", "DELETE runtime.blobs",
+    "INSERT runtime.blob_parts", "DELETE runtime.blob_parts", "INSERT runtime.documents",
+    "DELETE runtime.documents", "INSERT runtime.uploads", "UPDATE runtime.uploads",
+    "DELETE runtime.uploads", "INSERT runtime.upload_chunks", "DELETE runtime.upload_chunks",
+    "INSERT runtime.wanted", "UPDATE runtime.wanted", "UPDATE runtime.reactions"};
+const Names kRuntimeReads{
+    "accounts.callers",    "accounts.card_holders",   "accounts.known_people",
+    "devices.fleet",       "devices.known_devices",   "devices.present_devices",
+    "log.events",          "log.positions",           "public.klyuchnik_migrations",
+    "runtime.alarms",      "runtime.blob_parts",      "runtime.blobs",
+    "runtime.chores",      "runtime.command_numbers", "runtime.commands",
+    "runtime.cursors",     "runtime.dead_letters",    "runtime.device_conflicts",
+    "runtime.device_gaps", "runtime.documents",       "runtime.epochs",
+    "runtime.facts",       "runtime.inbox",           "runtime.reactions",
+    "runtime.site",        "runtime.upload_chunks",   "runtime.uploads",
+    "runtime.wanted"};
 
 Names plus(Names names, const Names& more) {
     names.insert(more.begin(), more.end());
@@ -113,14 +92,18 @@ TEST_F(Grants, AHandlerWritesItsOwnTablesAndTheRuntimesOnly) {
          {"INSERT accounts.people", "UPDATE accounts.people", "INSERT accounts.accounts",
           "UPDATE accounts.accounts", "INSERT accounts.identifiers", "DELETE accounts.identifiers",
           "INSERT accounts.sessions", "DELETE accounts.sessions"}},
-        {"kl_devices",
-         {"INSERT devices.devices", "UPDATE devices.devices", "INSERT devices.presence",
-          "UPDATE devices.presence", "INSERT devices.credentials", "UPDATE devices.credentials",
-          "INSERT devices.claims", "UPDATE devices.claims", "DELETE devices.claims",
-          "INSERT devices.guard_outbox", "UPDATE devices.guard_outbox",
-          "DELETE devices.guard_outbox", "INSERT devices.brokers", "UPDATE devices.brokers",
-          "INSERT devices.heard", "UPDATE devices.heard", "INSERT devices.telemetry",
-          "DELETE devices.telemetry", "UPDATE devices.fleet"}},
+        {"kl_devices", {"INSERT devices.devices",         "UPDATE devices.devices",
+                        "INSERT devices.presence",        "UPDATE devices.presence",
+                        "INSERT devices.credentials",     "UPDATE devices.credentials",
+                        "INSERT devices.claims",          "UPDATE devices.claims",
+                        "DELETE devices.claims",          "INSERT devices.guard_outbox",
+                        "UPDATE devices.guard_outbox",    "DELETE devices.guard_outbox",
+                        "INSERT devices.brokers",         "UPDATE devices.brokers",
+                        "INSERT devices.heard",           "UPDATE devices.heard",
+                        "INSERT devices.telemetry",       "DELETE devices.telemetry",
+                        "UPDATE devices.fleet",           "INSERT devices.firmware",
+                        "INSERT devices.rollouts",        "UPDATE devices.rollouts",
+                        "INSERT devices.rollout_devices", "UPDATE devices.rollout_devices"}},
         {"kl_keys",
          {"INSERT keys.keys", "UPDATE keys.keys", "INSERT keys.rights", "DELETE keys.rights",
           "INSERT keys.loans", "UPDATE keys.loans", "INSERT keys.conflicts",
@@ -149,10 +132,9 @@ TEST_F(Grants, TheRelayPlacesEventsAndForgetsWhatIsOldOnly) {
               (Names{"INSERT log.positions", "UPDATE log.published", "UPDATE runtime.chores",
                      "DELETE runtime.inbox", "DELETE runtime.facts", "DELETE runtime.epochs",
                      "DELETE runtime.dead_letters", "DELETE runtime.device_conflicts",
-                     "DELETE runtime.commands", "DELETE runtime.alarms",
-                     "DELETE runtime.blobs", "DELETE runtime.blob_parts",
-                     "DELETE runtime.uploads", "DELETE keys.rights_ended",
-                     "DELETE accounts.sessions"}));
+                     "DELETE runtime.commands", "DELETE runtime.alarms", "DELETE runtime.blobs",
+                     "DELETE runtime.blob_parts", "DELETE runtime.uploads",
+                     "DELETE keys.rights_ended", "DELETE accounts.sessions"}));
 }
 
 TEST_F(Grants, TheBridgeAndTheWitnessWriteNothing) {
@@ -191,9 +173,12 @@ TEST_F(Grants, AHandlerReadsOfOtherDomainsOnlyTheViewsMadeForIt) {
          {"accounts.people", "accounts.accounts", "accounts.identifiers", "accounts.sessions"}},
         {"kl_devices",
          {"devices.devices", "devices.presence", "devices.credentials", "devices.claims",
-          "devices.guard_outbox", "devices.brokers", "devices.heard", "devices.telemetry"}},
-        {"kl_keys", {"keys.keys", "keys.rights", "keys.loans", "keys.conflicts", "keys.rights_ended",
-                     "keys.cabinet_rights", "keys.stale_cabinets"}}};
+          "devices.guard_outbox", "devices.brokers", "devices.heard", "devices.telemetry",
+          "devices.firmware_signers", "devices.firmware", "devices.rollouts",
+          "devices.rollout_devices"}},
+        {"kl_keys",
+         {"keys.keys", "keys.rights", "keys.loans", "keys.conflicts", "keys.rights_ended",
+          "keys.cabinet_rights", "keys.stale_cabinets"}}};
     for (const auto& [role, tables] : own) {
         SCOPED_TRACE(role);
         EXPECT_EQ(reads_of(role), plus(kRuntimeReads, tables));
@@ -219,16 +204,15 @@ TEST_F(Grants, SecretsAreReadByThoseWhoCheckThemOnly) {
             readers.insert(row[0]);
         }
     }
-    EXPECT_THAT(readers, ElementsAre("kl_accounts accounts.accounts.password_hash",
-                                     "kl_accounts accounts.sessions.token_sha256",
-                                     "kl_bridge api.device_credentials.secret_sha256",
-                                     "kl_bridge api.sessions.token_sha256",
-                                     "kl_bridge api.sign_ins.password_hash",
-                                     "kl_devices devices.claims.code_sha256",
-                                     "kl_devices devices.claims.nonce_sha256",
-                                     "kl_devices devices.credentials.nonce_sha256",
-                                     "kl_devices devices.credentials.sha256",
-                                     "kl_relay accounts.sessions.token_sha256"));
+    EXPECT_THAT(
+        readers,
+        ElementsAre(
+            "kl_accounts accounts.accounts.password_hash",
+            "kl_accounts accounts.sessions.token_sha256",
+            "kl_bridge api.device_credentials.secret_sha256", "kl_bridge api.sessions.token_sha256",
+            "kl_bridge api.sign_ins.password_hash", "kl_devices devices.claims.code_sha256",
+            "kl_devices devices.claims.nonce_sha256", "kl_devices devices.credentials.nonce_sha256",
+            "kl_devices devices.credentials.sha256", "kl_relay accounts.sessions.token_sha256"));
 }
 
 TEST_F(Grants, TheWitnessReadsEverythingElse) {
@@ -239,8 +223,9 @@ TEST_F(Grants, TheWitnessReadsEverythingElse) {
                      std::string{kOurs})) {
         all.insert(row[0]);
     }
-    for (const char* secret : {"accounts.accounts", "accounts.sessions", "devices.credentials",
-                               "devices.claims", "api.sign_ins", "api.sessions", "api.device_credentials"}) {
+    for (const char* secret :
+         {"accounts.accounts", "accounts.sessions", "devices.credentials", "devices.claims",
+          "api.sign_ins", "api.sessions", "api.device_credentials"}) {
         EXPECT_EQ(all.erase(secret), 1U) << secret;
     }
     EXPECT_EQ(reads_of("kl_witness"), all);

@@ -40,10 +40,14 @@ Roles users_of(const std::string& name) {
 }
 
 /// EXPLAIN knows no plan for these; they are run, and undone.
-const std::set<std::string> kWithoutPlan{
-    "log_listen", "log_listen_placed", "devices_listen_commands", "devices_listen_guard",
-    "runtime_listen_letters", "setup_make_migrations_table", "setup_open_public_schema",
-    "setup_show_migrations_table"};
+const std::set<std::string> kWithoutPlan{"log_listen",
+                                         "log_listen_placed",
+                                         "devices_listen_commands",
+                                         "devices_listen_guard",
+                                         "runtime_listen_letters",
+                                         "setup_make_migrations_table",
+                                         "setup_open_public_schema",
+                                         "setup_show_migrations_table"};
 
 /// A role's session as the product opens it, spoken to through libpq, so that its plans can be
 /// seen.
@@ -130,6 +134,8 @@ const std::map<std::string, std::string> kMayWalk{
     {"devices_next_end", "one row from the beginning of the index"},
     {"devices_count_known", "every device, when a broker says how many it knows"},
     {"devices_count_fleet", "every device, once a minute"},
+    {"devices_firmware_signers", "the site's own signing keys, a handful"},
+    {"devices_running_rollouts", "those that run just now, from an index of them alone"},
     {"log_last_place", "one row from the end of the index"},
     {"runtime_due_uploads", "by state and device: the device is the second column of the index"},
     {"keys_next_stale", "one row from the beginning of the index"},
@@ -166,89 +172,95 @@ void note_breaches(const nlohmann::json& node, const std::map<std::string, std::
 }
 
 void Statements::fill() {
-    for (const char* sql :
-         {"insert into accounts.people (full_name, created_at) select 'p' || i, now() from "
-          "generate_series(1, 4000) i",
-          "insert into accounts.identifiers select 'card', 'c' || i, i, now() from "
-          "generate_series(1, 4000) i",
-          "insert into accounts.accounts (login, password_hash, role, created_at) select 'l' || i, "
-          "'$argon2id$x', 'admin', now() from generate_series(1, 1000) i",
-          "insert into accounts.sessions select sha256(i::text::bytea), 1 + i % 1000, now(), now() "
-          "+ i * interval '1 s' from generate_series(1, 4000) i",
-          "insert into devices.devices (device_id, name, created_at) select 'kc-d' || i, 'n', now() "
-          "from generate_series(1000, 2999) i",
-          "insert into devices.presence select device_id, 1, 'online', now(), '1', 30 from "
-          "devices.devices",
-          "insert into devices.credentials (device_id, place, generation, kind, sha256, made_at, "
-          "ends_at, revoked_at, why) select 'kc-d' || 1000 + i % 2000, 1, 1, 'secret', "
-          "sha256(i::text::bytea), now(), case when i % 10 = 0 then now() + i * interval '1 s' end, "
-          "case when i > 2000 then now() end, 'claimed' from generate_series(1, 8000) i",
-          "insert into devices.claims (device_id, code_sha256, made_at, made_by, ends_at) select "
-          "device_id, sha256(device_id::bytea), now(), 'x', now() from devices.devices",
-          "insert into devices.heard (device_id, heard_at) select device_id, now() from "
-          "devices.devices",
-          "insert into devices.telemetry select 'kc-d' || 1000 + i % 2000, now() - i * interval '1 "
-          "min', -60, i, '{}', i % 4 = 0 from generate_series(1, 20000) i",
-          "insert into runtime.cursors (device_id) select device_id from devices.devices",
-          "insert into runtime.epochs select 'kc-d' || 1000 + i % 2000, i, 1, 'new', now() - i * "
-          "interval '1 min' from generate_series(1, 8000) i",
-          "insert into runtime.facts select 'kc-d' || 1000 + i % 2000, 1, i, 'key.taken', now(), "
-          "'device', now(), i, 'applied', '{}', 1, i from generate_series(1, 20000) i",
-          "insert into runtime.device_gaps select 'kc-d' || 1000 + i % 2000, 1, i, i, 'w', now() "
-          "from generate_series(1, 2000) i",
-          "insert into runtime.command_numbers select device_id, 40 from devices.devices",
-          "insert into runtime.commands (device_id, number, kind, content, state, made_at, made_by, "
-          "expires_at, send_after, overdue_at, finished_at, rc) select 'kc-d' || 1000 + i % 2000, "
-          "1 + i / 2000, 'buzz', '{}', case when i < 19500 then 'done' else 'queued' end, now(), "
-          "'a', now() + interval '1 h', now(), now() + interval '1 h', case when i < 19500 then "
-          "now() end, case when i < 19500 then 0 end from generate_series(0, 19999) i",
-          "insert into runtime.alarms (kind, subject, device_id, severity, raised_at, last_at, "
-          "state, resolved_at, resolved_by, reason, ids) select 'journal_gap', 'device:kc-d' || i, "
-          "'kc-d' || 1000 + i % 2000, 2, now(), now(), case when i < 9500 then 'resolved' else "
-          "'open' end, r.at, case when r.at is not null then 'a' end, case when r.at is not null "
-          "then 'over' end, '{}' from generate_series(1, 10000) i, lateral (select case when i < "
-          "9500 then now() end as at) r",
-          "insert into runtime.dead_letters (domain, source, kind, payload, why, set_aside_at, "
-          "state) select 'keys', 'kc-d1000:1:' || i, 'key.taken', '{}', 'w', now(), case when i < "
-          "1990 then 'applied' else 'retrying' end from generate_series(1, 2000) i",
-          "insert into runtime.inbox select 'account:' || i % 50, 'ask-' || i, i, '{}', now(), "
-          "false "
-          "from generate_series(1, 10000) i",
-          "insert into keys.keys (name, room, tag, cabinet, slot, created_at) select 'k' || i, "
-          "'r', 't' || i, 'kc-d' || 1000 + i / 10, 1 + i % 10, now() from generate_series(1, 4000) "
-          "i",
-          "insert into keys.rights select p, 1 + (p * 7 + k) % 4000, now(), 'x' from "
-          "generate_series(1, 4000) p, generate_series(1, 5) k",
-          "insert into keys.loans (loan_id, key_id, person_id, opened_at, opened_by, issued, "
-          "closed_at, closed_by, closed_why) select i, 1 + i % 4000, 1 + i % 4000, now(), 's', "
-          "false, c.at, case when c.at is not null then 's' end, case when c.at is not null then "
-          "'returned' end from generate_series(1, 20000) i, lateral (select case when i <= 19500 "
-          "then now() end as at) c",
-          "insert into log.events (event_id, recorded_at, written_by, domain, type, subject, "
-          "actor, source, occurred_at, ids) select i, now() + i % 5 * interval '1 month', "
-          "i::text::xid8, 'keys', 'key_taken', 'key:' || i % 4000, 'a', 's', now(), '{}' from "
-          "generate_series(1, 20000) i",
-          "insert into log.positions select event_id, event_id, recorded_at, written_by from "
-          "log.events where event_id <= 15000",
-          "insert into runtime.blobs select sha256(i::text::bytea), length(i::text), i::text::bytea, "
-          "now() from generate_series(1, 4000) i",
-          "insert into runtime.blob_parts select sha256(i::text::bytea), 0, 1, 1, 'x', now() from "
-          "generate_series(1, 4000) i",
-          "insert into runtime.documents select 'kc-d' || 1000 + i % 2000, 'down', 'rights', 1 + i / "
-          "2000, sha256(i::text::bytea), length(i::text), now() from generate_series(1, 4000) i",
-          "insert into runtime.wanted select device_id, 2, null from devices.devices",
-          "insert into runtime.uploads (device_id, name, sha256, bytes, state, ask_after, changed_at) "
-          "select 'kc-d' || 1000 + i, 'logs', sha256('x'), 1, case when i % 10 = 0 then 'open' else "
-          "'done' end, now(), now() from generate_series(0, 1999) i",
-          "insert into runtime.upload_chunks select 'kc-d' || 1000 + i % 2000, 'logs', i / 2000, 'x' "
-          "from generate_series(0, 19999) i",
-          "insert into keys.cabinet_rights (cabinet) select device_id from devices.devices on "
-          "conflict do nothing",
-          "insert into keys.stale_cabinets (cabinet, due_at) select 'kc-d' || 1000 + i % 2000, now() "
-          "from generate_series(1, 4000) i",
-          "insert into keys.rights_ended select p, 1 + p % 4000, now(), now(), 'x' from "
-          "generate_series(1, 8000) p",
-          "analyze"}) {
+    for (
+        const char* sql :
+        {"insert into accounts.people (full_name, created_at) select 'p' || i, now() from "
+         "generate_series(1, 4000) i",
+         "insert into accounts.identifiers select 'card', 'c' || i, i, now() from "
+         "generate_series(1, 4000) i",
+         "insert into accounts.accounts (login, password_hash, role, created_at) select 'l' || i, "
+         "'$argon2id$x', 'admin', now() from generate_series(1, 1000) i",
+         "insert into accounts.sessions select sha256(i::text::bytea), 1 + i % 1000, now(), now() "
+         "+ i * interval '1 s' from generate_series(1, 4000) i",
+         "insert into devices.devices (device_id, name, created_at) select 'kc-d' || i, 'n', now() "
+         "from generate_series(1000, 2999) i",
+         "insert into devices.presence select device_id, 1, 'online', now(), '1', 30 from "
+         "devices.devices",
+         "insert into devices.credentials (device_id, place, generation, kind, sha256, made_at, "
+         "ends_at, revoked_at, why) select 'kc-d' || 1000 + i % 2000, 1, 1, 'secret', "
+         "sha256(i::text::bytea), now(), case when i % 10 = 0 then now() + i * interval '1 s' end, "
+         "case when i > 2000 then now() end, 'claimed' from generate_series(1, 8000) i",
+         "insert into devices.claims (device_id, code_sha256, made_at, made_by, ends_at) select "
+         "device_id, sha256(device_id::bytea), now(), 'x', now() from devices.devices",
+         "insert into devices.heard (device_id, heard_at) select device_id, now() from "
+         "devices.devices",
+         "insert into devices.telemetry select 'kc-d' || 1000 + i % 2000, now() - i * interval '1 "
+         "min', -60, i, '{}', i % 4 = 0 from generate_series(1, 20000) i",
+         "insert into runtime.cursors (device_id) select device_id from devices.devices",
+         "insert into runtime.epochs select 'kc-d' || 1000 + i % 2000, i, 1, 'new', now() - i * "
+         "interval '1 min' from generate_series(1, 8000) i",
+         "insert into runtime.facts select 'kc-d' || 1000 + i % 2000, 1, i, 'key.taken', now(), "
+         "'device', now(), i, 'applied', '{}', 1, i from generate_series(1, 20000) i",
+         "insert into runtime.device_gaps select 'kc-d' || 1000 + i % 2000, 1, i, i, 'w', now() "
+         "from generate_series(1, 2000) i",
+         "insert into runtime.command_numbers select device_id, 40 from devices.devices",
+         "insert into runtime.commands (device_id, number, kind, content, state, made_at, made_by, "
+         "expires_at, send_after, overdue_at, finished_at, rc) select 'kc-d' || 1000 + i % 2000, "
+         "1 + i / 2000, 'buzz', '{}', case when i < 19500 then 'done' else 'queued' end, now(), "
+         "'a', now() + interval '1 h', now(), now() + interval '1 h', case when i < 19500 then "
+         "now() end, case when i < 19500 then 0 end from generate_series(0, 19999) i",
+         "insert into runtime.alarms (kind, subject, device_id, severity, raised_at, last_at, "
+         "state, resolved_at, resolved_by, reason, ids) select 'journal_gap', 'device:kc-d' || i, "
+         "'kc-d' || 1000 + i % 2000, 2, now(), now(), case when i < 9500 then 'resolved' else "
+         "'open' end, r.at, case when r.at is not null then 'a' end, case when r.at is not null "
+         "then 'over' end, '{}' from generate_series(1, 10000) i, lateral (select case when i < "
+         "9500 then now() end as at) r",
+         "insert into runtime.dead_letters (domain, source, kind, payload, why, set_aside_at, "
+         "state) select 'keys', 'kc-d1000:1:' || i, 'key.taken', '{}', 'w', now(), case when i < "
+         "1990 then 'applied' else 'retrying' end from generate_series(1, 2000) i",
+         "insert into runtime.inbox select 'account:' || i % 50, 'ask-' || i, i, '{}', now(), "
+         "false "
+         "from generate_series(1, 10000) i",
+         "insert into keys.keys (name, room, tag, cabinet, slot, created_at) select 'k' || i, "
+         "'r', 't' || i, 'kc-d' || 1000 + i / 10, 1 + i % 10, now() from generate_series(1, 4000) "
+         "i",
+         "insert into keys.rights select p, 1 + (p * 7 + k) % 4000, now(), 'x' from "
+         "generate_series(1, 4000) p, generate_series(1, 5) k",
+         "insert into keys.loans (loan_id, key_id, person_id, opened_at, opened_by, issued, "
+         "closed_at, closed_by, closed_why) select i, 1 + i % 4000, 1 + i % 4000, now(), 's', "
+         "false, c.at, case when c.at is not null then 's' end, case when c.at is not null then "
+         "'returned' end from generate_series(1, 20000) i, lateral (select case when i <= 19500 "
+         "then now() end as at) c",
+         "insert into log.events (event_id, recorded_at, written_by, domain, type, subject, "
+         "actor, source, occurred_at, ids) select i, now() + i % 5 * interval '1 month', "
+         "i::text::xid8, 'keys', 'key_taken', 'key:' || i % 4000, 'a', 's', now(), '{}' from "
+         "generate_series(1, 20000) i",
+         "insert into log.positions select event_id, event_id, recorded_at, written_by from "
+         "log.events where event_id <= 15000",
+         "insert into runtime.blobs select sha256(i::text::bytea), length(i::text), "
+         "i::text::bytea, "
+         "now() from generate_series(1, 4000) i",
+         "insert into runtime.blob_parts select sha256(i::text::bytea), 0, 1, 1, 'x', now() from "
+         "generate_series(1, 4000) i",
+         "insert into runtime.documents select 'kc-d' || 1000 + i % 2000, 'down', 'rights', 1 + i "
+         "/ "
+         "2000, sha256(i::text::bytea), length(i::text), now() from generate_series(1, 4000) i",
+         "insert into runtime.wanted select device_id, 2, null from devices.devices",
+         "insert into runtime.uploads (device_id, name, sha256, bytes, state, ask_after, "
+         "changed_at) "
+         "select 'kc-d' || 1000 + i, 'logs', sha256('x'), 1, case when i % 10 = 0 then 'open' else "
+         "'done' end, now(), now() from generate_series(0, 1999) i",
+         "insert into runtime.upload_chunks select 'kc-d' || 1000 + i % 2000, 'logs', i / 2000, "
+         "'x' "
+         "from generate_series(0, 19999) i",
+         "insert into keys.cabinet_rights (cabinet) select device_id from devices.devices on "
+         "conflict do nothing",
+         "insert into keys.stale_cabinets (cabinet, due_at) select 'kc-d' || 1000 + i % 2000, "
+         "now() "
+         "from generate_series(1, 4000) i",
+         "insert into keys.rights_ended select p, 1 + p % 4000, now(), now(), 'x' from "
+         "generate_series(1, 8000) p",
+         "analyze"}) {
         const auto answer = owner_.ask(sql);
         ASSERT_EQ(answer.state, "") << sql << ": " << answer.error;
     }

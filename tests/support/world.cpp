@@ -553,7 +553,8 @@ std::unique_ptr<sim::CabinetClient> World::cabinet(const std::string& id,
 
 void World::settle() {
     const std::string left =
-        "select (select count(*) from keys.stale_cabinets where due_at <= now()) + (select count(*) "
+        "select (select count(*) from keys.stale_cabinets where due_at <= now()) + (select "
+        "count(*) "
         "from log.events) - (select coalesce(min(position), 0) from runtime.reactions)";
     if (!becomes(left, 0)) throw std::runtime_error{"the rights documents do not come to rest"};
 }

@@ -174,8 +174,8 @@ class World {
                                                 const std::vector<Key>& keys = {},
                                                 const sim::CardRights& rights = {});
     RawDevice raw_device(const std::string& id, std::int64_t will = 0);
-    /// Waits until the cabinets' rights documents say what the tables say, so that no ack comes that
-    /// nobody asked for.
+    /// Waits until the cabinets' rights documents say what the tables say, so that no ack comes
+    /// that nobody asked for.
     void settle();
     std::filesystem::path state_dir(const std::string& cabinet) const;
 
