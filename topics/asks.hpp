@@ -78,11 +78,13 @@ struct ClaimDevice {
     std::optional<std::string> certificate_sha256;  ///< Of its DER.
     std::optional<std::int64_t> ends_s;             ///< UTC; of a certificate.
 };
-/// A device replaces its own credential; the one before lives on for the overlap.
+/// A device replaces its own credential; the one that it has shown lives on for the overlap, and
+/// any other dies: an answer that was lost must not leave it with nothing.
 struct RotateCredential {
     static constexpr const char* kDomain = "devices";
     static constexpr const char* kName = "rotate_credential";
     DeviceId device;
+    std::string shown_sha256;  ///< Of the secret that proved who asks; it must be alive still.
     std::string nonce_sha256;
     std::optional<std::string> secret_sha256;
     std::optional<std::string> certificate_sha256;

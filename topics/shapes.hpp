@@ -432,6 +432,7 @@ template <>
 struct Shape<RotateCredential> {
     static constexpr auto fields = std::tuple{
         Field{"device", &RotateCredential::device, kDevices, "device id"},
+        Field{"shown_sha256", &RotateCredential::shown_sha256, kSha256, "SHA-256, hex"},
         Field{"nonce_sha256", &RotateCredential::nonce_sha256, kSha256, "SHA-256, hex"},
         Field{"secret_sha256", &RotateCredential::secret_sha256, kSha256, "SHA-256, hex"},
         Field{"certificate_sha256", &RotateCredential::certificate_sha256, kSha256, "SHA-256, hex"},

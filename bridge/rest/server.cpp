@@ -34,8 +34,9 @@ constexpr std::chrono::seconds kStartMax{10};
 constexpr std::chrono::days kCertificateWarning{14};
 /// After a refusal in mid-body: so much is read and thrown away before closing, since closing on
 /// unread bytes resets the connection and the client would never see why.
-constexpr std::size_t kLingerBytesMax = 4 * kBodyBytesMax;
-constexpr auto kLingerTime = 1s;
+/// Above the largest body that a route takes: whoever sends a little more still reads the 413.
+constexpr std::size_t kLingerBytesMax = 12 * kBodyBytesMax;
+constexpr auto kLingerTime = 2s;
 /// How long a new connection may say nothing while others wait for its thread.
 constexpr auto kFirstByteHurried = 500ms;
 /// How soon an idle connection notices that others wait for its thread, or that all ends.

@@ -127,7 +127,7 @@ bool Reactions::react(Entry& entry, const Reaction& reaction, const Send& send) 
     reaction.react(events, work, tx);
     db::advance_reaction(tx, reaction.name, events.back().position);
     store_alarms_and_events(tx, work);
-    process::crash_point("reaction_before_commit");
+    process::crash_point("reaction_read");
     tx.commit();
     events_.inc(static_cast<double>(events.size()));
     for (const Outgoing& message : work.out) send(message);
@@ -144,10 +144,11 @@ Instant Reactions::follow(Entry& entry, std::size_t which, const Send& send) {
             Work work;
             work.now = clock_.now();
             next = one.reaction.follow(work, tx, one.refused);
+            const bool done = !work.events.empty();
             store_alarms_and_events(tx, work);
-            process::crash_point("reaction_before_commit");
+            if (done) process::crash_point("reaction_before_commit");
             tx.commit();
-            process::crash_point("reaction_committed");
+            if (done) process::crash_point("reaction_committed");
             one.refused = false;
             for (const Outgoing& message : work.out) send(message);
         } catch (const db::Fault& fault) {

@@ -1,6 +1,7 @@
 // Whatever is sent, the answer is defined, it is counted, nothing changes, and the next message
 // flows.
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -60,10 +61,18 @@ class BadInput : public Hall {
     /// The next fact of the device is applied, whatever came before it.
     void expect_the_next_fact_flows() {
         ++last;
-        device.publish("up/ev", R"({"v":1,"cn":2718281,"ep":1,"lo":)" + std::to_string(last) +
-                                    R"(,"s":)" + std::to_string(last) + R"(,"e":[)" +
-                                    fact("door.opened") + "]}");
-        EXPECT_TRUE(eventually([&] { return device.next_ack().acked.value == last; }));
+        const std::string batch = R"({"v":1,"cn":2718281,"ep":1,"lo":)" + std::to_string(last) +
+                                  R"(,"s":)" + std::to_string(last) + R"(,"e":[)" +
+                                  fact("door.opened") + "]}";
+        device.publish("up/ev", batch);
+        // Left to its repeat while another loop holds the device's cursor, as after a restart.
+        EXPECT_TRUE(eventually([&] {
+            const auto ack =
+                device.client().wait_for_topic(device.topic("dn/ak"), std::chrono::seconds{1});
+            if (!ack) device.publish("up/ev", batch);
+            const auto read = topics::decode_ack(ack ? ack->payload : "");
+            return read && read->acked.value == last;
+        }));
         EXPECT_EQ(facts(), last);
         EXPECT_EQ(facts("outcome = 'logged'"), last);
     }

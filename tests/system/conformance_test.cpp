@@ -31,7 +31,7 @@ constexpr int kWrongOptions = 2;
 class ConformanceTool : public ::testing::Test {
  protected:
     std::filesystem::path file(const std::string& name, const std::string& content = {}) const {
-        const auto path = directory.path / name;
+        auto path = directory.path / name;
         std::ofstream{path} << content;
         std::filesystem::permissions(
             path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);

@@ -441,6 +441,7 @@ TEST(Golden, AsksAboutTheIdentityOfDevices) {
     EXPECT_EQ(claim.secret_sha256, kSecret);
     EXPECT_EQ(claim.certificate_sha256, std::nullopt);
     const auto rotate = ask<RotateCredential>({"6f1c2ba2", "kc-hall1", Via::legacy});
+    EXPECT_EQ(rotate.shown_sha256, kClaim);
     EXPECT_EQ(rotate.secret_sha256, std::nullopt);
     EXPECT_EQ(rotate.certificate_sha256, kSecret);
     EXPECT_EQ(rotate.ends_s, 1'797'990'011);
