@@ -27,13 +27,16 @@ Response list(Api& api, const Request& request) {
         [](const auto& row) { return std::to_string(row.alarm.value); });
 }
 
-/// GET /v1/alarms/{alarm}
-Response show(Api& api, const Request& request) {
-    api.auth.require_admin(request);
-    const topics::AlarmId id{id_in_path(request, "alarm")};
+Response show_row(Api& api, topics::AlarmId id) {
     const auto row = api.reads.read([&](db::Tx& tx) { return db::alarm(tx, id); });
     if (!row) throw problem_of(topics::Code::unknown_alarm);
     return Response::json(200, to_json(*row));
+}
+
+/// GET /v1/alarms/{alarm}
+Response show(Api& api, const Request& request) {
+    api.auth.require_admin(request);
+    return show_row(api, topics::AlarmId{id_in_path(request, "alarm")});
 }
 
 /// POST /v1/alarms/{alarm}/acknowledge | snooze {seconds?} | resolve {reason}: the alarm as it is
@@ -44,7 +47,7 @@ Response change(Api& api, const Request& request, std::string_view ask) {
     const std::int64_t id = id_in_path(request, "alarm");
     auto body = ask_body(request, "devices", ask, {{"alarm", id}});
     content_of(api.asks.ask(caller.by, key, std::move(body)));
-    return show(api, request);
+    return read_done([&] { return show_row(api, topics::AlarmId{id}); });
 }
 
 }  // namespace

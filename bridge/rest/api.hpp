@@ -104,6 +104,21 @@ struct Done {
     std::string_view member;
 };
 Response write(const AskOutcome& outcome, const Done& done);
+/// What `read()` returns, after an ask whose answer was a yes. The change is committed by then, so
+/// that a read that fails in passing (no connection, the database away) must not say that nothing
+/// was done: it throws done_and_not_shown(). Everything else passes. Nothing but reading the result
+/// belongs into `read`: who asks was looked at before.
+template <class Read>
+auto read_done(Read read) {
+    try {
+        return read();
+    } catch (const Problem& problem) {
+        if (problem.status != 503) throw;
+    } catch (const db::Fault& fault) {
+        if (!is_passing(fault)) throw;
+    }
+    throw done_and_not_shown();
+}
 /// The content of an answer that is a yes. Throws Problem for every no.
 std::string content_of(const AskOutcome& outcome);
 

@@ -77,6 +77,24 @@ std::size_t Attempts::size() const {
     return guessers_.size();
 }
 
+bool PerSecond::begin() {
+    const auto now = std::chrono::floor<std::chrono::seconds>(clock_.now());
+    const std::lock_guard lock{mutex_};
+    if (now != second_) {
+        second_ = now;
+        count_ = 0;
+    }
+    if (count_ >= most_) return false;
+    ++count_;
+    return true;
+}
+
+void PerSecond::withdraw() {
+    const auto now = std::chrono::floor<std::chrono::seconds>(clock_.now());
+    const std::lock_guard lock{mutex_};
+    if (now == second_ && count_ > 0) --count_;
+}
+
 namespace {
 std::string pair_of(const std::string& thing, const std::string& address) {
     return thing + '\n' + address;

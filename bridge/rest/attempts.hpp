@@ -66,6 +66,28 @@ inline constexpr AttemptRules kThingAttempts{50, std::chrono::seconds{1}, std::c
 inline constexpr AttemptRules kAddressAttempts{
     20, std::chrono::seconds{1}, std::chrono::seconds{900}, std::chrono::seconds{3600}};
 
+/// Wrong claim codes in a second, from all addresses and for all devices together: whoever has many
+/// addresses is free of the rules above, and every claim is work for a handler.
+inline constexpr int kWrongClaimsPerSecondMax = 50;
+
+/// At most so many in any one second of the clock, from everybody. Thread-safe.
+class PerSecond {
+ public:
+    PerSecond(int most, const process::Clock& clock) : most_{most}, clock_{clock} {}
+
+    /// True: go on, and it counts already. False: not in this second.
+    bool begin();
+    /// One that began does not count after all. In a later second it is forgotten anyway.
+    void withdraw();
+
+ private:
+    const int most_;
+    const process::Clock& clock_;
+    std::mutex mutex_;
+    std::chrono::sys_seconds second_{};
+    int count_ = 0;
+};
+
 /// Slows guessing at one of many things from many addresses, by all three rules. Thread-safe.
 class Guessing {
  public:

@@ -37,6 +37,7 @@ class Claims {
     explicit Claims(Api& api)
         : api_{api},
           guessing_{api.clock},
+          wrong_{kWrongClaimsPerSecondMax, api.clock},
           places_{kClaimsAtOnceMax},
           refused_{api.metrics.counter("klyuchnik_bridge_claims_refused_total",
                                        "Claim codes that were wrong, used or over")},
@@ -56,6 +57,14 @@ class Claims {
                                      request.address);
             throw too_many_attempts(wait);
         }
+        if (!wrong_.begin()) {
+            guessing_.withdraw(body.device.text(), address);
+            slowed_.inc();
+            process::log::warn_every("slowed all claims", std::chrono::seconds{10},
+                                     "more than {} wrong claims in a second: all are slowed",
+                                     kWrongClaimsPerSecondMax);
+            throw too_many_attempts(std::chrono::seconds{1});
+        }
         try {
             const std::string code = plain_claim_code(body.code);
             const Credential made = make(code, body.device, body.nonce,
@@ -71,16 +80,19 @@ class Claims {
             content_of(
                 api_.asks.ask({kClaimAccount, topics::Via::key}, random_hex(16), std::move(ask)));
             guessing_.succeeded(body.device.text(), address);
+            wrong_.withdraw();
             return Response::json(201, to_json(made.view));
         } catch (const Problem& problem) {
             if (problem.code == topics::info(topics::Code::claim_refused).name) {
                 refused_.inc();
             } else {
                 guessing_.withdraw(body.device.text(), address);
+                wrong_.withdraw();
             }
             throw;
         } catch (...) {
             guessing_.withdraw(body.device.text(), address);
+            wrong_.withdraw();
             throw;
         }
     }
@@ -95,6 +107,8 @@ class Claims {
                                      body.request_pem ? &*body.request_pem : nullptr);
         topics::RotateCredential ask;
         ask.device = caller.device;
+        // The handlers look at it once more: it may die between our look and theirs.
+        ask.shown_sha256 = sha256_hex(caller.secret);
         ask.nonce_sha256 = sha256_hex(body.nonce);
         ask.secret_sha256 = made.secret_sha256;
         ask.certificate_sha256 = made.certificate_sha256;
@@ -140,6 +154,7 @@ class Claims {
 
     Api& api_;
     Guessing guessing_;
+    PerSecond wrong_;
     Places places_;
     process::Counter& refused_;
     process::Counter& slowed_;

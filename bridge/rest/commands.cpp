@@ -54,7 +54,14 @@ class Commands {
         const std::string answer = content_of(api_.asks.ask(caller.by, key, std::move(body)));
         const auto id = member_number(answer, "cmd");
         if (!id) throw std::logic_error{"a queued command has no number"};
-        return show_end(topics::CommandId{*id}, wait, 202);
+        const topics::CommandId command{*id};
+        // It is queued, whatever becomes of reading it.
+        try {
+            return read_done([&] { return show_end(command, wait, 202); });
+        } catch (const Problem& problem) {
+            if (problem.status != done_and_not_shown().status) throw;
+        }
+        return Response::empty(202).with("Location", place_of(command));
     }
 
     /// GET /v1/commands/{command}
@@ -88,6 +95,10 @@ class Commands {
         return wait;
     }
 
+    static std::string place_of(topics::CommandId id) {
+        return "/v1/commands/" + std::to_string(id.value);
+    }
+
     db::CommandRow row_of(topics::CommandId id) {
         auto row = api_.reads.read([&](db::Tx& tx) { return db::command(tx, id); });
         if (!row) throw problem_of(topics::Code::unknown_command);
@@ -118,7 +129,7 @@ class Commands {
         if (!row.finished && wait.length.count() > 0) row = row_of(id);
         Response response = Response::json(row.finished ? 200 : status_until_end, to_json(row));
         if (response.status == 202) {
-            response.with("Location", "/v1/commands/" + std::to_string(id.value));
+            response.with("Location", place_of(id));
         }
         if (wait.length.count() > 0) {
             response.with("Preference-Applied", "wait=" + std::to_string(wait.length.count()));

@@ -25,13 +25,16 @@ Response list(Api& api, const Request& request) {
         [](const auto& row) { return std::to_string(row.letter.value); });
 }
 
-/// GET /v1/dead-letters/{letter}: with the payload, as it came.
-Response show(Api& api, const Request& request) {
-    api.auth.require_admin(request);
-    const topics::LetterId id{id_in_path(request, "letter")};
+Response show_row(Api& api, topics::LetterId id) {
     const auto row = api.reads.read([&](db::Tx& tx) { return db::dead_letter(tx, id); });
     if (!row) throw problem_of(topics::Code::unknown_letter);
     return Response::json(200, to_json(*row));
+}
+
+/// GET /v1/dead-letters/{letter}: with the payload, as it came.
+Response show(Api& api, const Request& request) {
+    api.auth.require_admin(request);
+    return show_row(api, topics::LetterId{id_in_path(request, "letter")});
 }
 
 /// POST /v1/dead-letters/{letter}/retry: soon, by the domain that set it aside.
@@ -40,7 +43,7 @@ Response retry(Api& api, const Request& request) {
     const std::string key = idempotency_key(request);
     const std::int64_t id = id_in_path(request, "letter");
     content_of(api.asks.ask(caller.by, key, topics::RetryLetter{topics::LetterId{id}}));
-    Response response = show(api, request);
+    Response response = read_done([&] { return show_row(api, topics::LetterId{id}); });
     response.status = 202;
     return response.with("Location", "/v1/dead-letters/" + std::to_string(id));
 }
@@ -52,7 +55,7 @@ Response discard(Api& api, const Request& request) {
     const std::int64_t id = id_in_path(request, "letter");
     auto body = ask_body(request, "devices", "discard_letter", {{"letter", id}});
     content_of(api.asks.ask(caller.by, key, std::move(body)));
-    return show(api, request);
+    return read_done([&] { return show_row(api, topics::LetterId{id}); });
 }
 
 }  // namespace

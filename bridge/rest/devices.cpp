@@ -35,15 +35,20 @@ Response with_claim_code(Api& api, const Caller& caller, const std::string& key,
     const topics::DeviceId device = ask.device;
     const std::string about = std::string{Ask::kName} + "\n" + device.text() + "\n" + key;
     const std::string code = make_claim_code(caller.token, about);
-    ask.claim_sha256 = sha256_hex(plain_claim_code(code));
+    const std::string code_sha256 = sha256_hex(plain_claim_code(code));
+    ask.claim_sha256 = code_sha256;
     content_of(api.asks.ask(caller.by, key, std::move(ask)));
     // The end is the one that was stored: a repeat must not promise a later one.
-    const auto claim = api.reads.read([&](db::Tx& tx) { return db::claim(tx, device); });
-    // A repeat of an old request: the device was revoked since.
-    if (!claim) throw problem_of(topics::Code::not_open, "This claim code does not count any more");
+    const auto ends = read_done([&] {
+        return api.reads.read(
+            [&](db::Tx& tx) { return db::open_claim_ends(tx, device, code_sha256); });
+    });
+    // A repeat of an old request: since then the code was used, replaced or ended, or the device
+    // revoked.
+    if (!ends) throw problem_of(topics::Code::not_open, "This claim code does not count any more");
     return Response::json(status, texts_json({{"device", device.text()},
                                               {"claim_code", code},
-                                              {"claim_ends", topics::rfc3339(claim->ends)}}));
+                                              {"claim_ends", topics::rfc3339(*ends)}}));
 }
 
 /// POST /v1/devices {device,name,place?,claim_hours?}
@@ -91,7 +96,8 @@ Response change(Api& api, const Request& request) {
     const topics::DeviceId id = device_in_path(request);
     auto body = ask_body(request, "devices", "change_device", {{"device", id.text()}});
     content_of(api.asks.ask(caller.by, key, std::move(body)));
-    const auto row = api.reads.read([&](db::Tx& tx) { return db::device(tx, id); });
+    const auto row =
+        read_done([&] { return api.reads.read([&](db::Tx& tx) { return db::device(tx, id); }); });
     if (!row) throw problem_of(topics::Code::unknown_device);
     return Response::json(200, to_json(*row));
 }

@@ -2,11 +2,14 @@
 //
 // An image goes to the handlers in pieces, each an ask of its own, and becomes known with one more:
 // until then nothing refers to it. An upload that breaks off is forgotten after a day.
+#include <thread>
+
 #include "bridge/rest/api.hpp"
 #include "bridge/rest/json.hpp"
 #include "bridge/rest/pages.hpp"
 #include "bridge/rest/places.hpp"
 #include "bridge/rest/problem.hpp"
+#include "bridge/rest/retries.hpp"
 #include "bridge/rest/secrets.hpp"
 #include "db/access/api_views.hpp"
 #include "db/access/firmware_views.hpp"
@@ -20,8 +23,7 @@ using std::chrono::steady_clock;
 constexpr std::string_view kList = "firmware";
 constexpr std::string_view kRollouts = "rollouts";
 constexpr std::string_view kRolloutDevices = "rollout-devices";
-/// A piece whose answer did not come, or that was not taken, is sent again so often,
-constexpr int kPieceTriesMax = 3;
+/// A piece whose answer did not come, or that was not taken, is sent again as kRetryPauses says,
 /// while the whole takes no longer than this.
 constexpr std::chrono::seconds kUploadTimeMax{90};
 constexpr std::size_t kSignatureBytes = 64;
@@ -108,13 +110,15 @@ class Firmware {
 
     std::string send_piece(const Caller& caller, const std::string& id,
                            const topics::AddBlobPart& part, steady_clock::time_point deadline) {
-        for (int tried = 1;; ++tried) {
+        for (std::size_t tried = 1;; ++tried) {
             if (steady_clock::now() >= deadline) throw outcome_unknown();
             try {
                 return content_of(api_.asks.ask(caller.by, id, part));
             } catch (const Problem& problem) {
                 const bool passing = problem.status == 503 || problem.status == 504;
-                if (!passing || tried >= kPieceTriesMax) throw;
+                const auto pause = pause_before_next(tried, steady_clock::now(), deadline);
+                if (!passing || !pause) throw;
+                std::this_thread::sleep_for(*pause);
             }
         }
     }
@@ -155,13 +159,16 @@ Response list_rollouts(Api& api, const Request& request) {
         [](const auto& row) { return std::to_string(row.rollout.value); });
 }
 
-/// GET /v1/rollouts/{rollout}: how far it is.
-Response show_rollout(Api& api, const Request& request) {
-    api.auth.require_admin(request);
-    const topics::RolloutId id{id_in_path(request, "rollout")};
+Response show_rollout_row(Api& api, topics::RolloutId id) {
     const auto row = api.reads.read([&](db::Tx& tx) { return db::rollout(tx, id); });
     if (!row) throw problem_of(topics::Code::unknown_rollout);
     return Response::json(200, to_json(*row));
+}
+
+/// GET /v1/rollouts/{rollout}: how far it is.
+Response show_rollout(Api& api, const Request& request) {
+    api.auth.require_admin(request);
+    return show_rollout_row(api, topics::RolloutId{id_in_path(request, "rollout")});
 }
 
 /// GET /v1/rollouts/{rollout}/devices: each with what became of it.
@@ -183,10 +190,10 @@ Response rollout_devices(Api& api, const Request& request) {
 Response stop_rollout(Api& api, const Request& request) {
     const Caller caller = api.auth.require_admin(request);
     const std::string key = idempotency_key(request);
-    auto body =
-        ask_body(request, "devices", "stop_rollout", {{"rollout", id_in_path(request, "rollout")}});
+    const std::int64_t id = id_in_path(request, "rollout");
+    auto body = ask_body(request, "devices", "stop_rollout", {{"rollout", id}});
     content_of(api.asks.ask(caller.by, key, std::move(body)));
-    return show_rollout(api, request);
+    return read_done([&] { return show_rollout_row(api, topics::RolloutId{id}); });
 }
 
 }  // namespace

@@ -41,6 +41,11 @@ Problem outcome_unknown() {
             "No answer came in time: it may or may not have happened. Repeat it with the same "
             "Idempotency-Key; with another one it could happen twice."};
 }
+Problem done_and_not_shown() {
+    return {504, "unknown",
+            "It was done, but what became of it cannot be read just now. Repeat it with the same "
+            "Idempotency-Key; with another one it could happen twice."};
+}
 Problem unavailable(std::string detail) {
     return {503, "unavailable", std::move(detail), 1};
 }

@@ -37,6 +37,9 @@ Problem not_found(std::string detail);
 Problem not_signed_in(std::string detail);
 /// 504: nobody knows whether it happened; only the same Idempotency-Key makes a repeat safe.
 Problem outcome_unknown();
+/// 504: it was done, and what became of it cannot be read just now. The same Idempotency-Key gets
+/// the same answer, without doing it twice.
+Problem done_and_not_shown();
 /// 503 now, for `what`; the request had no effect.
 Problem unavailable(std::string detail);
 

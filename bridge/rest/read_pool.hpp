@@ -19,6 +19,12 @@ inline constexpr std::size_t kReadConnections = 8;
 /// How long a request waits for a free connection; then 503.
 inline constexpr std::chrono::seconds kReadWaitMax{2};
 
+/// True when the same read may go well in a moment.
+inline bool is_passing(const db::Fault& fault) {
+    return fault.retry() == db::Fault::Retry::after_reconnect ||
+           fault.retry() == db::Fault::Retry::same_batch;
+}
+
 /// A few connections shared by many threads, one at a time each. Thread-safe.
 ///
 /// Never hold one while waiting for something else (an answer over MQTT): the session limits of the

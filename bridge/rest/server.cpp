@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
@@ -17,6 +18,7 @@
 
 #include "bridge/rest/json.hpp"
 #include "bridge/rest/problem.hpp"
+#include "bridge/rest/read_pool.hpp"
 #include "bridge/rest/secrets.hpp"
 #include "bridge/rest/tls.hpp"
 #include "db/access/fault.hpp"
@@ -32,11 +34,6 @@ using namespace std::chrono_literals;
 constexpr std::size_t kChunkOverheadDivisor = 4;
 constexpr std::chrono::seconds kStartMax{10};
 constexpr std::chrono::days kCertificateWarning{14};
-/// After a refusal in mid-body: so much is read and thrown away before closing, since closing on
-/// unread bytes resets the connection and the client would never see why.
-/// Above the largest body that a route takes: whoever sends a little more still reads the 413.
-constexpr std::size_t kLingerBytesMax = 12 * kBodyBytesMax;
-constexpr auto kLingerTime = 2s;
 /// How long a new connection may say nothing while others wait for its thread.
 constexpr auto kFirstByteHurried = 500ms;
 /// How soon an idle connection notices that others wait for its thread, or that all ends.
@@ -54,8 +51,8 @@ class Connection final : public httplib::Stream {
     enum class Broken { no, closed, timed_out, too_big };
 
     /// `tls` none: plain TCP.
-    Connection(socket_t socket, std::unique_ptr<TlsConnection> tls)
-        : socket_{socket}, tls_{std::move(tls)} {
+    Connection(socket_t socket, std::unique_ptr<TlsConnection> tls, const ServerSettings& settings)
+        : socket_{socket}, tls_{std::move(tls)}, settings_{settings} {
         // A piece of a record is readable and yet nothing can be read of it.
         if (tls_) ::fcntl(socket_, F_SETFL, ::fcntl(socket_, F_GETFL) | O_NONBLOCK);
     }
@@ -83,7 +80,7 @@ class Connection final : public httplib::Stream {
     template <class Leave>
     bool wait_for_request(Leave leave) {
         const auto until = steady_clock::now() + kKeepAliveMax;
-        while (at_ == filled_ && !(tls_ && tls_->pending())) {
+        while (!has_buffered()) {
             if (leave() || steady_clock::now() >= until) return false;
             pollfd one{socket_, POLLIN, 0};
             if (::poll(&one, 1, kIdleLookMs) > 0) return (one.revents & POLLIN) != 0;
@@ -91,7 +88,12 @@ class Connection final : public httplib::Stream {
         return true;
     }
 
+    /// Bytes of a further request have come already.
+    bool has_buffered() const { return at_ < filled_ || (tls_ && tls_->pending()); }
+
     void begin_head() {
+        answer_until_.reset();
+        linger_ = kLinger;
         budget_ = kHeadBytesMax;
         deadline_ = steady_clock::now() + kHeadTimeMax;
         broken_ = Broken::no;
@@ -105,15 +107,18 @@ class Connection final : public httplib::Stream {
             steady_clock::now() + (bytes_max > kBodyBytesMax ? kLargeBodyTimeMax : kBodyTimeMax);
     }
 
+    /// An answer of so many bytes begins: all of it must be taken by then.
+    void begin_answer(std::size_t bytes) { answer_until_ = write_end(bytes); }
+    /// Who sends may send a large body.
+    void linger_for_large_body() { linger_ = kLargeLinger; }
+
     Broken broken() const { return broken_; }
     bool routed() const { return routed_; }
     void set_routed() { routed_ = true; }
     bool body_read() const { return body_read_; }
     void set_body_read(bool read) { body_read_ = read; }
 
-    bool is_readable() const override {
-        return at_ < filled_ || (tls_ && tls_->pending()) || readable(0);
-    }
+    bool is_readable() const override { return has_buffered() || readable(0); }
     bool is_writable() const override { return !hung_up(); }
 
     ssize_t read(char* out, size_t size) override {
@@ -129,12 +134,12 @@ class Connection final : public httplib::Stream {
 
     ssize_t write(const char* data, size_t size) override {
         std::size_t written = 0;
-        auto until = steady_clock::now() + kWriteTimeMax;
+        const auto until = answer_until_.value_or(write_end(size));
         while (written < size) {
             const Step step = transmit(data + written, size - written);
             if (step.state == TlsConnection::State::done) {
                 written += step.bytes;
-                until = steady_clock::now() + kWriteTimeMax;
+                if (written < size && steady_clock::now() >= until) return -1;
                 continue;
             }
             if (!waits(step.state) || !ready_before(step.state, until)) return -1;
@@ -174,9 +179,9 @@ class Connection final : public httplib::Stream {
     void linger() {
         say_goodbye();
         ::shutdown(socket_, SHUT_WR);
-        const auto until = steady_clock::now() + kLingerTime;
+        const auto until = steady_clock::now() + linger_.time;
         std::size_t read_bytes = 0;
-        while (read_bytes < kLingerBytesMax) {
+        while (read_bytes < linger_.bytes_max) {
             const auto left =
                 std::chrono::ceil<std::chrono::milliseconds>(until - steady_clock::now());
             if (left <= 0ms || !readable(static_cast<int>(left.count()))) return;
@@ -193,6 +198,10 @@ class Connection final : public httplib::Stream {
     using Step = TlsConnection::Step;
     using State = TlsConnection::State;
 
+    steady_clock::time_point write_end(std::size_t bytes) const {
+        return steady_clock::now() + write_time_max(bytes, settings_.write_time_max,
+                                                    settings_.write_bytes_per_second_min);
+    }
     static bool waits(State state) {
         return state == State::wants_read || state == State::wants_write;
     }
@@ -246,11 +255,14 @@ class Connection final : public httplib::Stream {
 
     const socket_t socket_;
     const std::unique_ptr<TlsConnection> tls_;
+    const ServerSettings& settings_;
     std::array<char, 8192> buffer_{};
     std::size_t at_ = 0;
     std::size_t filled_ = 0;
     std::size_t budget_ = 0;
     steady_clock::time_point deadline_;
+    std::optional<steady_clock::time_point> answer_until_;
+    Linger linger_ = kLinger;
     Broken broken_ = Broken::no;
     bool routed_ = false;
     bool body_read_ = true;
@@ -321,7 +333,8 @@ class Library final : public httplib::Server {
  public:
     std::atomic<bool> stopping{false};
     std::atomic<std::size_t> queued{0};
-    const TlsServer* tls = nullptr;  ///< Set before it listens; none = plain TCP.
+    const TlsServer* tls = nullptr;            ///< Set before it listens; none = plain TCP.
+    const ServerSettings* settings = nullptr;  ///< Set before it listens.
     process::Counter* handshakes_failed = nullptr;
 
     /// The library listens with a backlog of 5; listening again on the same socket changes it.
@@ -343,7 +356,7 @@ class Library final : public httplib::Server {
             ::close(socket);
             return false;
         }
-        Connection connection{socket, std::move(secured)};
+        Connection connection{socket, std::move(secured), *settings};
         // An idle connection gives its thread up as soon as others wait for one; a new one, which
         // may only be slow to begin, a moment later.
         auto patience = steady_clock::now() + kFirstByteHurried;
@@ -359,6 +372,13 @@ class Library final : public httplib::Server {
         bool linger = false;
         for (std::size_t served = 1;; ++served) {
             if (served > 1) patience = steady_clock::now();
+            // Asked also when the next request is here already: whoever sends many in advance would
+            // otherwise keep its thread for all of them. They are not begun, so they may be
+            // repeated.
+            if (served > 1 && leave()) {
+                linger = connection.has_buffered();
+                break;
+            }
             if (!connection.wait_for_request(leave)) break;
             connection.begin_head();
             const bool last = served >= kRequestsPerConnectionMax || stopping.load();
@@ -489,6 +509,7 @@ struct Server::Impl {
           streams_open{metrics_.gauge("klyuchnik_http_streams", "Streams open now")},
           undocumented{metrics_.counter("klyuchnik_http_undocumented_total",
                                         "Answers with a status that the route does not declare")} {
+        library.settings = &settings;
         if (!settings.tls_cert_file.empty()) {
             tls = std::make_unique<TlsServer>(settings.tls_cert_file, settings.tls_key_file);
             library.tls = tls.get();
@@ -610,8 +631,7 @@ struct Server::Impl {
         } catch (const Problem& problem) {
             return bridge::write(problem, request.id);
         } catch (const db::Fault& fault) {
-            const bool passing = fault.retry() == db::Fault::Retry::after_reconnect ||
-                                 fault.retry() == db::Fault::Retry::same_batch;
+            const bool passing = is_passing(fault);
             process::log::warn_every(passing ? "database away" : "database refuses", 1s,
                                      "request {}: {}", request.id, fault.what());
             return bridge::write(passing
@@ -693,6 +713,7 @@ struct Server::Impl {
         for (const auto& [name, value] : response.headers) out.set_header(name, value);
         if (closing_unasked(request)) out.set_header("Connection", "close");
         if (!response.stream || request.method == "HEAD") {
+            t_connection->begin_answer(response.body.size());
             if (!response.content_type.empty()) {
                 out.set_content(response.body, response.content_type);
             }
@@ -721,12 +742,12 @@ struct Server::Impl {
         t_connection->set_routed();
         const bool no_body = in.method == "GET" || in.method == "HEAD" || in.method == "OPTIONS";
         std::optional<Problem> refusal;
+        std::optional<Response> stranger;
         std::optional<std::size_t> length = 0;
         Request request = request_of(in);
         try {
             const auto match = routes.find(in.method, in.path);
             const std::size_t bytes_max = body_bytes_max(match.route);
-            length = body_length(in, bytes_max);
             const std::size_t query = in.target.find('?');
             if (query != std::string::npos &&
                 !parse_query(std::string_view{in.target}.substr(query + 1), request.query)) {
@@ -735,6 +756,18 @@ struct Server::Impl {
             if (in.path.size() > kPathBytesMax) throw Problem{414, "malformed", "Path too long"};
             if (in.path.find('\0') != std::string::npos || !is_utf8(in.path)) {
                 throw bad_request("The path cannot be read");
+            }
+            try {
+                length = body_length(in, bytes_max);
+            } catch (const Problem& problem) {
+                // Strangers are told that they are, and not read any further for.
+                if (problem.status == 413) {
+                    stranger = guarded(request, [&]() -> std::optional<Response> {
+                        admit(match.route, request);
+                        return std::nullopt;
+                    });
+                }
+                throw;
             }
             if (match.route != nullptr && !no_body && length != 0) {
                 t_connection->begin_body(bytes_max);
@@ -748,13 +781,20 @@ struct Server::Impl {
         const Route* matched = nullptr;
         Response response;
         if (refusal) {
-            response = bridge::write(*refusal, request.id);
+            response = stranger ? std::move(*stranger) : bridge::write(*refusal, request.id);
             finish(request, nullptr, response, steady_clock::now());
         } else {
             response = answer(request, &matched);
         }
         send(request, std::move(response), out);
         return true;
+    }
+
+    /// Throws when the route takes large bodies and does not want one from this client.
+    static void admit(const Route* route, Request& request) {
+        if (route == nullptr || !route->body.admit) return;
+        request.admitted = route->body.admit(request);
+        if (route->body.bytes_max > kBodyBytesMax) t_connection->linger_for_large_body();
     }
 
     void with_body(const httplib::Request& in, httplib::Response& out,
@@ -770,7 +810,7 @@ struct Server::Impl {
         t_connection->set_body_read(false);
         if (match.route != nullptr && match.route->body.admit) {
             auto refused = guarded(request, [&]() -> std::optional<Response> {
-                request.admitted = match.route->body.admit(request);
+                admit(match.route, request);
                 return std::nullopt;
             });
             if (refused) {

@@ -17,13 +17,34 @@ inline constexpr std::chrono::seconds kHandshakeMax{5};  ///< TLS, from the firs
 inline constexpr std::chrono::seconds kHeadTimeMax{5};   ///< From first byte to end of headers.
 inline constexpr std::chrono::seconds kBodyTimeMax{20};  ///< The whole body, up to kBodyBytesMax;
 inline constexpr std::chrono::seconds kLargeBodyTimeMax{120};  ///< one that may be larger.
-inline constexpr std::chrono::seconds kWriteTimeMax{10};  ///< Any one write that does not move.
-inline constexpr std::chrono::seconds kKeepAliveMax{5};   ///< Idle between two requests.
+/// A whole answer must be taken within this and a second for each so many bytes, however its reader
+/// trickles. An answer without end (a stream) has that long for each piece.
+inline constexpr std::chrono::seconds kWriteTimeMax{10};
+inline constexpr std::size_t kWriteBytesPerSecondMin = std::size_t{64} * 1024;
+inline constexpr std::chrono::seconds kKeepAliveMax{5};  ///< Idle between two requests.
 inline constexpr std::size_t kRequestsPerConnectionMax = 10'000;
 inline constexpr std::size_t kHeadBytesMax = std::size_t{16} * 1024;  ///< Beyond it 431.
 /// Accepted connections that wait for a thread; the next is told 503 and closed.
 inline constexpr std::size_t kConnectionsQueuedMax = 1024;
 inline constexpr int kListenBacklog = 1024;
+
+/// After a refusal in mid-body so much more is read and thrown away before closing, since closing
+/// on unread bytes resets the connection and the client would never see why.
+struct Linger {
+    std::size_t bytes_max;
+    std::chrono::milliseconds time;
+};
+inline constexpr Linger kLinger{4 * kBodyBytesMax, std::chrono::seconds{1}};
+/// For those alone whom a route for large bodies has admitted: above the largest body there is, so
+/// that whoever sends a little more still reads the 413.
+inline constexpr Linger kLargeLinger{12 * kBodyBytesMax, std::chrono::seconds{2}};
+
+/// How long taking an answer of so many bytes may last.
+constexpr std::chrono::milliseconds write_time_max(std::size_t bytes,
+                                                   std::chrono::milliseconds at_least,
+                                                   std::size_t bytes_per_second) {
+    return at_least + std::chrono::milliseconds{bytes * 1000 / bytes_per_second};
+}
 
 struct ServerSettings {
     std::string host = "127.0.0.1";
@@ -33,6 +54,9 @@ struct ServerSettings {
     Networks trusted_proxies;       ///< Who may say on whose behalf it asks.
     std::string tls_cert_file;      ///< PEM, a chain if need be; empty: plain HTTP.
     std::string tls_key_file;       ///< PEM, without a password.
+    /// Programs use the constants above; tests cannot wait so long.
+    std::chrono::milliseconds write_time_max = kWriteTimeMax;
+    std::size_t write_bytes_per_second_min = kWriteBytesPerSecondMin;
 };
 
 /// HTTP/1.1 in front of routes. Hardened around its library: what it does not limit is limited here

@@ -30,6 +30,7 @@
 #include "broker/guard/credentials.h"
 #include "broker/guard/devices_file.h"
 #include "broker/guard/flood.h"
+#include "broker/guard/left_sessions.h"
 
 enum {
     /* What clients cause is logged by user: a name falls into one of the slots, each of which may
@@ -48,7 +49,6 @@ enum {
     /* After the broker has said that it reads its files anew it asks for every session again, which
      * takes a fraction of this. */
     kReloadMs = 2000,
-    kLeftSessions = 256,
 };
 
 enum action {
@@ -78,13 +78,6 @@ struct guard {
     uint64_t dropped;
 };
 
-/* A session that an MQTT 5 client has left behind and whose credential has been taken away. */
-struct left_session {
-    const void* session;
-    char name[KL_DEVICE_NAME_MAX + 1];
-    struct kl_credential credential;
-};
-
 /* Of the broker. The listeners name the same file, which the loader maps once, so that this exists
  * once and a change that comes in on one listener holds on all. One thread, hence no lock. */
 static struct {
@@ -94,9 +87,8 @@ static struct {
     struct kl_flood_limits limits;
     uint64_t cut; /* Sessions that the guard ended. */
     size_t devices_said;
-    uint64_t reloaded_ms; /* 0: never. */
-    struct left_session left[kLeftSessions];
-    size_t left_next; /* The oldest, whose place is taken next. */
+    uint64_t reloaded_ms;         /* 0: never. */
+    struct kl_left_sessions left; /* Of MQTT 5 clients whose credential was taken away. */
     char boot[kBootChars + 1];
     char topic[sizeof KL_GUARD_TOPIC_ROOT + kInstanceMax];
 } shared;
@@ -327,25 +319,9 @@ static kl_refusal why_not_connect(const struct guard* guard,
 }
 
 static void remember_left(const struct kl_device* device) {
-    struct left_session* place = &shared.left[shared.left_next];
-    if (!device->has_used) return;
-    place->session = device->session;
-    memcpy(place->name, device->name, sizeof place->name);
-    place->credential = device->used;
-    shared.left_next = (shared.left_next + 1) % kLeftSessions;
-}
-
-static bool is_remembered(const void* session, const char* name,
-                          const struct kl_credential* shown) {
-    for (size_t i = 0; i < kLeftSessions; ++i) {
-        const struct left_session* left = &shared.left[i];
-        if (left->session == session && strcmp(left->name, name) == 0 &&
-            left->credential.kind == shown->kind &&
-            memcmp(left->credential.hash, shown->hash, sizeof shown->hash) == 0) {
-            return true;
-        }
+    if (device->has_used) {
+        kl_left_remember(&shared.left, device->name, &device->used, device->session);
     }
-    return false;
 }
 
 /* Is this not a CONNECT but a session without a connection, which an MQTT 5 client has left behind
@@ -359,7 +335,7 @@ static bool is_left_behind(const struct mosquitto_evt_basic_auth* connect, kl_re
     /* Who has a connection to that listener has shown a certificate. */
     if (refusal == kNoCertificate) return true;
     return (refusal == kUnknownDevice || refusal == kUnknownCredential) &&
-           is_remembered(connect->client, connect->username, shown);
+           kl_left_is_remembered(&shared.left, connect->username, shown, connect->client);
 }
 
 /* Asked at CONNECT, and again for every session when the broker reads its files anew. */
@@ -414,7 +390,8 @@ static int on_access(int event, void* event_data, void* userdata) {
             refusal = kl_why_not_read(role, name, check->topic);
             break;
         case MOSQ_ACL_UNSUBSCRIBE:
-            return MOSQ_ERR_PLUGIN_DEFER; /* Giving something up needs no right. */
+            action = ACTION_SUBSCRIBE; /* Giving something up needs no right, but it is work. */
+            break;
         default:
             refusal = "unknown kind of access";
             break;
@@ -427,9 +404,9 @@ static int on_access(int event, void* event_data, void* userdata) {
     }
     if (refusal) note_refusal(guard, action, name, check->topic, refusal);
 
-    /* A device pays for what is refused and for SUBSCRIBE here, for what is allowed in
-     * on_message(). A will and a retained message are checked here as well, long after they came:
-     * then there is no connection, hence no address, and nothing to pay. */
+    /* A device pays for what is refused and for SUBSCRIBE and UNSUBSCRIBE (each filter) here,
+     * for what is allowed in on_message(). A will and a retained message are checked here as well,
+     * long after they came: then there is no connection, hence no address, and nothing to pay. */
     if (role == KL_ROLE_DEVICE && mosquitto_client_address(check->client) &&
         (action == ACTION_SUBSCRIBE || (refusal && action != ACTION_READ))) {
         const int answer = spend(guard, name, strlen(check->topic) + check->payloadlen);

@@ -130,11 +130,17 @@ std::vector<CommandRecord> lock_commands(Tx& tx, std::span<const CommandNumber> 
                            column(numbers, [](const CommandNumber& n) { return n.number; })));
 }
 
-std::vector<CommandRecord> forgotten_commands(Tx& tx, std::span<const CommandNumber> seen) {
-    if (seen.empty()) return {};
+std::vector<CommandRecord> forgotten_commands(Tx& tx, std::span<const Forgotten> devices) {
+    if (devices.empty()) return {};
     return commands_of(run(tx, sql::runtime_forgotten_commands,
-                           column(seen, [](const CommandNumber& n) { return n.device; }),
-                           column(seen, [](const CommandNumber& n) { return n.number; })));
+                           column(devices, [](const Forgotten& d) { return d.device; }),
+                           column(devices, [](const Forgotten& d) { return d.queued_until; }),
+                           column(devices, [](const Forgotten& d) { return d.accepted_above; }),
+                           column(devices, [](const Forgotten& d) { return d.sent_above; })));
+}
+
+std::vector<CommandRecord> open_commands(Tx& tx, const DeviceId& device) {
+    return commands_of(run(tx, sql::runtime_open_commands, device));
 }
 
 void save_commands(Tx& tx, std::span<const CommandRecord> commands) {
@@ -157,8 +163,8 @@ void wake_commands(Tx& tx, std::span<const DeviceId> devices, Instant after, Ins
     run(tx, sql::runtime_wake_commands, array_of(devices), after, now);
 }
 
-std::vector<DeviceId> raise_command_numbers(Tx& tx, std::span<const CommandNumber> seen) {
-    if (seen.empty()) return {};
+void raise_command_numbers(Tx& tx, std::span<const CommandNumber> seen) {
+    if (seen.empty()) return;
     std::map<DeviceId, std::int64_t> behind;
     for (const auto& row : run(tx, sql::runtime_command_numbers_behind,
                                column(seen, [](const CommandNumber& n) { return n.device; }),
@@ -166,26 +172,16 @@ std::vector<DeviceId> raise_command_numbers(Tx& tx, std::span<const CommandNumbe
         std::int64_t& number = behind[device_of(row[0])];
         number = std::max(number, row[1].as<std::int64_t>());
     }
-    if (behind.empty()) return {};
+    if (behind.empty()) return;
     std::vector<DeviceId> devices;
     for (const auto& [device, number] : behind) devices.push_back(device);
     for (const auto& row : run(tx, sql::runtime_lock_command_numbers, array_of(devices))) {
         std::int64_t& number = behind[device_of(row[0])];
         number = std::max(number, row[1].as<std::int64_t>());
     }
-    const auto save = [&] {
-        run(tx, sql::runtime_save_command_numbers,
-            column(behind, [](const auto& one) { return one.first; }),
-            column(behind, [](const auto& one) { return one.second; }));
-    };
-    save();
-    const auto moved = run(tx, sql::runtime_renumber_commands, array_of(devices));
-    for (const auto& row : moved) {
-        std::int64_t& number = behind[device_of(row[0])];
-        number = std::max(number, row[1].as<std::int64_t>());
-    }
-    if (!moved.empty()) save();
-    return devices;
+    run(tx, sql::runtime_save_command_numbers,
+        column(behind, [](const auto& one) { return one.first; }),
+        column(behind, [](const auto& one) { return one.second; }));
 }
 
 std::vector<CommandRecord> overdue_commands(Tx& tx, Instant now, std::int64_t rows_max) {

@@ -81,17 +81,25 @@ struct CommandNumber {
 };
 /// Locked, by id; a number that is not known is left out.
 std::vector<CommandRecord> lock_commands(Tx& tx, std::span<const CommandNumber> numbers);
-/// Accepted ones above the last number that their device has seen, locked: it has lost its memory,
-/// or is another device in the same place, and will never report their end.
-std::vector<CommandRecord> forgotten_commands(Tx& tx, std::span<const CommandNumber> seen);
+/// Which open commands of a device nobody will ever hear the truth of, after what its birth said.
+struct Forgotten {
+    DeviceId device;
+    std::int64_t queued_until = 0;    ///< Queued ones up to this number.
+    std::int64_t accepted_above = 0;  ///< Accepted ones above it.
+    std::int64_t sent_above = 0;      ///< Sent ones above it.
+};
+/// Those, locked.
+std::vector<CommandRecord> forgotten_commands(Tx& tx, std::span<const Forgotten> devices);
+/// Everything open of a device, locked.
+std::vector<CommandRecord> open_commands(Tx& tx, const DeviceId& device);
 /// Everything that changes in a command's life.
 void save_commands(Tx& tx, std::span<const CommandRecord> commands);
 /// The next command of each of these devices may be sent from `after` on: it has come, or the one
 /// before has ended. Wakes the dispatcher.
 void wake_commands(Tx& tx, std::span<const DeviceId> devices, Instant after, Instant now);
 /// A device has seen a higher number than we ever gave (a restored database): numbers go on above
-/// it, those of commands that were never sent included. Returns the devices concerned.
-std::vector<DeviceId> raise_command_numbers(Tx& tx, std::span<const CommandNumber> seen);
+/// it. What is queued keeps the number that it has.
+void raise_command_numbers(Tx& tx, std::span<const CommandNumber> seen);
 
 // -- for the dispatcher
 /// Open ones whose `overdue` has come, locked; those that somebody holds are left out.

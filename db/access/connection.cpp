@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "db/access/internal.hpp"
+#include "db/access/session_options.hpp"
 
 namespace klyuchnik::db {
 namespace {
@@ -18,7 +19,10 @@ constexpr const char* kSessionOptions =
     " client_encoding=UTF8"
     " options='-c lock_timeout=1s -c idle_in_transaction_session_timeout=3s -c "
     "statement_timeout=10s"
-    " -c timezone=UTC -c datestyle=ISO -c jit=off";
+    " -c timezone=UTC -c datestyle=ISO -c jit=off ";
+
+/// Whoever leads speaks to the database every second; one that is held up loses the lead.
+constexpr const char* kLeads = " -c idle_session_timeout=10s";
 
 /// What a failure means for whoever must go on. Classes of SQLSTATE from PostgreSQL's appendix A.
 Fault::Retry retry_for(const std::string& state) {
@@ -75,8 +79,10 @@ struct Connection::Impl {
     pqxx::connection& open() {
         if (raw) return *raw;
         guarded("connecting to the database", [&] {
-            std::string conninfo = settings.conninfo + kSessionOptions;
-            conninfo += settings.by_key ? std::string{kByKey} + "'" : "'";
+            std::string conninfo = settings.conninfo + kSessionOptions + kGiveUpDeadClients;
+            if (settings.leads) conninfo += kLeads;
+            if (settings.by_key) conninfo += kByKey;
+            conninfo += "'";
             if (!settings.role.empty()) conninfo += " user=" + settings.role;
             if (!settings.program.empty()) conninfo += " application_name=" + settings.program;
             auto fresh = std::make_unique<pqxx::connection>(conninfo);

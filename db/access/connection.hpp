@@ -16,6 +16,10 @@ struct ConnectionSettings {
     /// always by index. Left to itself the planner keeps a plan made while a table was empty, and a
     /// system installed an hour ago answers a hundred times slower than one of yesterday.
     bool by_key = false;
+    /// For whoever leads by an advisory lock that the connection holds. A leader speaks to the
+    /// database every second: the server ends this session after 10 s without a word, so that a
+    /// process that is stopped or starved does not keep the lead from the others.
+    bool leads = false;
 };
 
 /// One connection to PostgreSQL. Belongs to one thread at a time.
@@ -23,8 +27,9 @@ struct ConnectionSettings {
 /// It connects at the first transaction and again after a loss, never hidden: a lost connection
 /// throws Fault(after_reconnect), and whoever catches it decides when to try again (`reset()` first
 /// is not needed). Session limits of every connection: lock_timeout 1 s,
-/// idle_in_transaction_session_timeout 3 s, statement_timeout 10 s, TCP keep-alives,
-/// connect_timeout 3 s: a paused process holds nobody up. At connect it checks that
+/// idle_in_transaction_session_timeout 3 s, statement_timeout 10 s, connect_timeout 3 s, TCP
+/// keep-alives of both sides (the server gives up a dead host within about ten seconds): a paused
+/// process holds nobody up. At connect it checks that
 /// synchronous_commit is on, since an answer promises durability: Fault(never) if not.
 class Connection {
  public:

@@ -103,6 +103,13 @@ std::optional<ClaimRow> claim(Tx& tx, const topics::DeviceId& device) {
                     optional_instant_of(row["used_at"])};
 }
 
+std::optional<topics::Instant> open_claim_ends(Tx& tx, const topics::DeviceId& device,
+                                               const std::string& code_sha256) {
+    const auto rows = run(tx, sql::api_open_claim, device, code_sha256);
+    if (rows.empty()) return std::nullopt;
+    return instant_of(rows[0]["ends_at"]);
+}
+
 std::vector<TelemetryRow> telemetry(Tx& tx, const topics::DeviceId& device, topics::Instant before,
                                     std::size_t rows_max) {
     std::vector<TelemetryRow> found;

@@ -88,6 +88,10 @@ struct ClaimRow {
     std::optional<topics::Instant> used;
 };
 std::optional<ClaimRow> claim(Tx& tx, const topics::DeviceId& device);
+/// When the code with this hash (64 hexadecimal digits) ends. None: it is not the device's open
+/// one, because it was used or replaced or has ended, or never was.
+std::optional<topics::Instant> open_claim_ends(Tx& tx, const topics::DeviceId& device,
+                                               const std::string& code_sha256);
 
 struct TelemetryRow {
     topics::Instant at;

@@ -60,6 +60,10 @@ bool add_device(Tx& tx, const NewDevice& device, Instant now) {
     return true;
 }
 
+void lock_cursor(Tx& tx, const DeviceId& device) {
+    run(tx, sql::devices_lock_cursor, device);
+}
+
 std::optional<DeviceIdentity> lock_device(Tx& tx, const DeviceId& device) {
     const auto rows = run(tx, sql::devices_lock_device, device);
     if (rows.empty()) return std::nullopt;
@@ -178,9 +182,21 @@ std::vector<DeviceId> mark_offline(Tx& tx, std::span<const DeviceAndConnection> 
         run(tx, sql::devices_mark_offline, ids_of(devices), connections_of(devices), now));
 }
 
-std::vector<DeviceAndConnection> mark_silent(Tx& tx, Instant now, std::int64_t rows_max) {
+Watch lock_watch(Tx& tx) {
+    const auto row = run(tx, sql::devices_lock_watch)[0];
+    return {instant_of(row[0]), instant_of(row[1]), instant_of(row[2])};
+}
+void save_watch(Tx& tx, const Watch& watch) {
+    run(tx, sql::devices_save_watch, watch.watched, watch.listening_since);
+}
+void note_taken(Tx& tx, Instant now, std::chrono::seconds once_in) {
+    run(tx, sql::devices_note_taken, now, static_cast<std::int64_t>(once_in.count()));
+}
+
+std::vector<DeviceAndConnection> mark_silent(Tx& tx, Instant now, Instant listening_since,
+                                             std::int64_t rows_max) {
     std::vector<DeviceAndConnection> silent;
-    for (const auto& row : run(tx, sql::devices_mark_silent, now, rows_max)) {
+    for (const auto& row : run(tx, sql::devices_mark_silent, now, rows_max, listening_since)) {
         silent.push_back({device_of(row[0]), topics::Connection{row[1].as<std::int64_t>()}});
     }
     return silent;
@@ -189,8 +205,8 @@ std::vector<DeviceAndConnection> mark_silent(Tx& tx, Instant now, std::int64_t r
 bool note_broker(Tx& tx, const std::string& instance, const std::string& boot, Instant now) {
     return !run(tx, sql::devices_note_broker, instance, boot, now).empty();
 }
-std::size_t mark_all_unknown(Tx& tx, Instant now) {
-    return run(tx, sql::devices_mark_all_unknown, now).affected_rows();
+std::size_t mark_all_unknown(Tx& tx, Instant now, Instant heard_before) {
+    return run(tx, sql::devices_mark_all_unknown, now, heard_before).affected_rows();
 }
 
 std::vector<DeviceId> mark_back(Tx& tx, std::span<const DeviceAndConnection> devices, Instant now) {
@@ -218,7 +234,8 @@ std::vector<PresentDevice> find_present(Tx& tx, std::span<const DeviceId> device
     std::vector<PresentDevice> found;
     for (const auto& row : run(tx, sql::devices_find_present, array_of(devices))) {
         found.push_back({device_of(row[0]), topics::Connection{row[1].as<std::int64_t>()},
-                         view_of(row[2]) == "unknown", row[3].as<std::int64_t>()});
+                         view_of(row[2]) == "unknown", row[3].as<std::int64_t>(),
+                         optional_instant_of(row[4])});
     }
     return found;
 }

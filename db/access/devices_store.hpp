@@ -32,6 +32,9 @@ struct DeviceIdentity {
     bool active = true;
     std::int64_t generation = 1;
 };
+/// Locks the device's journal cursor, as the handling of a birth does. Whoever ends an identity
+/// comes first here, then to lock_device(): a birth that is being marked is over then.
+void lock_cursor(Tx& tx, const topics::DeviceId& device);
 /// Locks the row: whatever changes a device's identity happens one after the other. None: unknown.
 std::optional<DeviceIdentity> lock_device(Tx& tx, const topics::DeviceId& device);
 
@@ -132,12 +135,28 @@ struct DeviceAndConnection {
 /// Those that were not offline on that very connection; a stale will changes nothing.
 std::vector<topics::DeviceId> mark_offline(Tx& tx, std::span<const DeviceAndConnection> devices,
                                            topics::Instant now);
-/// Online, and not heard for two and a half of their heartbeats: unknown now. At most `rows_max`.
-std::vector<DeviceAndConnection> mark_silent(Tx& tx, topics::Instant now, std::int64_t rows_max);
+/// What we know of our own listening, in all processes together.
+struct Watch {
+    topics::Instant watched;          ///< Silence was last looked for.
+    topics::Instant taken;            ///< Something was last taken from the broker, roughly.
+    topics::Instant listening_since;  ///< Without a break.
+};
+Watch lock_watch(Tx& tx);
+void save_watch(Tx& tx, const Watch& watch);  ///< All but `taken`.
+/// Something was taken from the broker. Noted once in `once_in`; never waits.
+void note_taken(Tx& tx, topics::Instant now, std::chrono::seconds once_in);
+/// What was heard need not be written more often than once in so many heartbeats.
+inline constexpr double kHeardEvery = 1.2;
+/// Online, and nothing was written of them for 3.7 of their heartbeats, that is, not heard for at
+/// least 2.5 (and kHeardEvery more at most): unknown now. What nobody could hear before
+/// `listening_since` does not count. At most `rows_max`.
+std::vector<DeviceAndConnection> mark_silent(Tx& tx, topics::Instant now,
+                                             topics::Instant listening_since,
+                                             std::int64_t rows_max);
 /// True when this boot of the broker was not noted before: this call did it.
 bool note_broker(Tx& tx, const std::string& instance, const std::string& boot, topics::Instant now);
-/// How many were online.
-std::size_t mark_all_unknown(Tx& tx, topics::Instant now);
+/// How many were online and have not been heard of after `heard_before`.
+std::size_t mark_all_unknown(Tx& tx, topics::Instant now, topics::Instant heard_before);
 /// Those that were unknown and have been heard on the same connection.
 std::vector<topics::DeviceId> mark_back(Tx& tx, std::span<const DeviceAndConnection> devices,
                                         topics::Instant now);
@@ -155,6 +174,7 @@ struct PresentDevice {
     topics::Connection cn;
     bool silent = false;  ///< State unknown.
     std::int64_t heartbeat_s = 0;
+    std::optional<topics::Instant> heard;  ///< As it was written.
 };
 std::vector<PresentDevice> find_present(Tx& tx, std::span<const topics::DeviceId> devices);
 

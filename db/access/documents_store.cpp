@@ -60,6 +60,8 @@ Upload upload_of(const pqxx::row& row) {
     upload.ask_after = instant_of(row[9]);
     upload.asks = row[10].as<std::int64_t>();
     upload.failures = row[11].as<std::int64_t>();
+    upload.day = row[12].as<std::int64_t>();
+    upload.day_bytes = row[13].as<std::int64_t>();
     return upload;
 }
 
@@ -72,15 +74,27 @@ Version insert_document(Tx& tx, const DeviceId& device, std::string_view directi
     return Version{rows[0][0].as<std::int64_t>()};
 }
 
-std::vector<std::string> drop_old_versions(Tx& tx, const DeviceId& device,
+struct GoneVersion {
+    std::string sha256;
+    Instant made;
+};
+std::vector<GoneVersion> drop_old_versions(Tx& tx, const DeviceId& device,
                                            std::string_view direction, std::string_view name,
                                            Version version) {
-    std::vector<std::string> gone;
+    std::vector<GoneVersion> gone;
     for (const auto& row : run(tx, sql::runtime_drop_old_versions, device, std::string{direction},
                                std::string{name}, version)) {
-        gone.push_back(row[0].as<std::string>());
+        gone.push_back({row[0].as<std::string>(), instant_of(row[1])});
     }
     return gone;
+}
+
+/// Their content, unless something refers to it or somebody has used it since.
+void drop_content(Tx& tx, const std::vector<GoneVersion>& gone) {
+    if (gone.empty()) return;
+    run(tx, sql::runtime_drop_blobs,
+        column(gone, [](const GoneVersion& g) { return bytea_of_hex(g.sha256); }),
+        column(gone, [](const GoneVersion& g) { return g.made; }));
 }
 
 }  // namespace
@@ -130,15 +144,26 @@ void add_numbered_document(Tx& tx, const DeviceId& device, std::string_view name
                            const std::string& sha256, bool drop, Instant now) {
     insert_document(tx, device, "down", name, version, sha256, now);
     const auto gone = drop_old_versions(tx, device, "down", name, version);
-    if (!drop || gone.empty()) return;
-    run(tx, sql::runtime_drop_blobs, column(gone, bytea_of_hex));
+    if (drop) drop_content(tx, gone);
 }
 
 Version add_received_document(Tx& tx, const DeviceId& device, std::string_view name,
                               const std::string& sha256, Instant now) {
     const Version version = insert_document(tx, device, "up", name, std::nullopt, sha256, now);
-    drop_old_versions(tx, device, "up", name, version);
+    drop_content(tx, drop_old_versions(tx, device, "up", name, version));
     return version;
+}
+
+std::vector<ReceivedContent> received_content(Tx& tx, std::span<const ReceivedContent> wanted) {
+    std::vector<ReceivedContent> here;
+    if (wanted.empty()) return here;
+    for (const auto& row :
+         run(tx, sql::runtime_received_content,
+             column(wanted, [](const ReceivedContent& w) { return w.device; }),
+             column(wanted, [](const ReceivedContent& w) { return bytea_of_hex(w.sha256); }))) {
+        here.push_back({device_of(row[0]), row[1].as<std::string>()});
+    }
+    return here;
 }
 
 void want_rights(Tx& tx, const DeviceId& device, Version version) {
@@ -195,7 +220,9 @@ void save_uploads(Tx& tx, std::span<const Upload> uploads, Instant now) {
         column(uploads, [](const Upload& u) { return u.asked_last; }),
         column(uploads, [](const Upload& u) { return u.ask_after; }),
         column(uploads, [](const Upload& u) { return u.asks; }),
-        column(uploads, [](const Upload& u) { return u.failures; }), now);
+        column(uploads, [](const Upload& u) { return u.failures; }), now,
+        column(uploads, [](const Upload& u) { return u.day; }),
+        column(uploads, [](const Upload& u) { return u.day_bytes; }));
 }
 
 void add_upload_chunks(Tx& tx, std::span<const UploadChunk> chunks) {
@@ -234,7 +261,7 @@ bool join_upload(Tx& tx, const UploadName& upload, const std::string& sha256, In
 std::vector<DueUpload> due_uploads(Tx& tx, Instant now, std::int64_t rows_max) {
     std::vector<DueUpload> due;
     for (const auto& row : run(tx, sql::runtime_due_uploads, now, rows_max)) {
-        due.push_back({upload_of(row), topics::Connection{row[12].as<std::int64_t>()}});
+        due.push_back({upload_of(row), topics::Connection{row[14].as<std::int64_t>()}});
     }
     return due;
 }
@@ -258,8 +285,9 @@ std::size_t forget_blob_parts(Tx& tx, Instant before, std::int64_t rows_max) {
     return run(tx, sql::runtime_forget_blob_parts, before, rows_max).affected_rows();
 }
 
-std::size_t forget_blobs(Tx& tx, Instant before, std::int64_t rows_max) {
-    return run(tx, sql::runtime_forget_blobs, before, rows_max)[0][0].as<std::size_t>();
+ForgottenBlobs forget_blobs(Tx& tx, Instant before, std::int64_t rows_max, std::int64_t bytes_max) {
+    const auto row = run(tx, sql::runtime_forget_blobs, before, rows_max, bytes_max)[0];
+    return {row[0].as<std::size_t>(), row[1].as<bool>()};
 }
 
 std::size_t forget_uploads(Tx& tx, Instant before, std::int64_t rows_max) {

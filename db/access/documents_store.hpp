@@ -50,13 +50,22 @@ bool join_blob_parts(Tx& tx, const std::string& sha256, topics::Instant now);
 topics::Version add_document(Tx& tx, const topics::DeviceId& device, std::string_view name,
                              const std::string& sha256, topics::Instant now);
 /// The same under a number that its content names: above every one before it. `drop` = content of
-/// versions that go is of nobody else and goes with them. Three statements then.
+/// versions that go goes with them, unless something else refers to it. Three statements then.
 void add_numbered_document(Tx& tx, const topics::DeviceId& device, std::string_view name,
                            topics::Version version, const std::string& sha256, bool drop,
                            topics::Instant now);
-/// The next version of what came from `device`; as add_document().
+/// The next version of what came from `device`; as add_document(), and the content of versions that
+/// go goes with them, unless something else refers to it. Three statements.
 topics::Version add_received_document(Tx& tx, const topics::DeviceId& device, std::string_view name,
                                       const std::string& sha256, topics::Instant now);
+/// Which of these contents came from the very device. What is here from elsewhere does not count: a
+/// device could name what was never its own, and hold it.
+struct ReceivedContent {
+    topics::DeviceId device;
+    std::string sha256;
+    auto operator<=>(const ReceivedContent&) const = default;
+};
+std::vector<ReceivedContent> received_content(Tx& tx, std::span<const ReceivedContent> wanted);
 
 /// What acks want from now on. Nothing = no firmware.
 void want_rights(Tx& tx, const topics::DeviceId& device, topics::Version version);
@@ -99,8 +108,10 @@ struct Upload {
     std::int64_t have = 0;         ///< Chunks [0, have) are here.
     std::int64_t asked_last = -1;
     topics::Instant ask_after;
-    std::int64_t asks = 0;      ///< In a row that brought nothing.
-    std::int64_t failures = 0;  ///< Times it was whole and its hash was wrong.
+    std::int64_t asks = 0;       ///< In a row that brought nothing.
+    std::int64_t failures = 0;   ///< Times it was whole and its hash was wrong.
+    std::int64_t day = 0;        ///< Since 1970, by UTC: the last one on which it was begun,
+    std::int64_t day_bytes = 0;  ///< and what was begun under this name on that day.
 };
 /// All uploads of these devices, locked in order until the transaction ends.
 std::vector<Upload> lock_uploads(Tx& tx, std::span<const topics::DeviceId> devices);
@@ -151,8 +162,14 @@ void advance_reaction(Tx& tx, const std::string& name, topics::Position position
 
 // -- chores
 std::size_t forget_blob_parts(Tx& tx, topics::Instant before, std::int64_t rows_max);
-/// Blobs that nothing refers to and that nobody has used since `before`.
-std::size_t forget_blobs(Tx& tx, topics::Instant before, std::int64_t rows_max);
+/// Blobs that nothing refers to and that nobody has used since `before`: no more than `bytes_max`
+/// together, but one at least, since deleting takes as long as they are large.
+struct ForgottenBlobs {
+    std::size_t rows = 0;
+    bool more = false;  ///< A limit was reached first.
+};
+ForgottenBlobs forget_blobs(Tx& tx, topics::Instant before, std::int64_t rows_max,
+                            std::int64_t bytes_max);
 /// Uploads on which nothing has moved since `before`, with their chunks.
 std::size_t forget_uploads(Tx& tx, topics::Instant before, std::int64_t rows_max);
 

@@ -82,15 +82,22 @@ std::optional<Rollout> lock_rollout(Tx& tx, RolloutId rollout) {
                    found[0][2].as<std::int64_t>(), view_of(found[0][3]) == "running"};
 }
 
-std::vector<RolloutDevice> rollout_devices_now(Tx& tx, RolloutId rollout) {
+std::vector<RolloutDevice> open_rollout_devices(Tx& tx, RolloutId rollout) {
     std::vector<RolloutDevice> devices;
     for (const auto& row : run(tx, sql::devices_rollout_devices, rollout)) {
         const auto device = DeviceId::parse(view_of(row[0]));
         if (!device) continue;
         devices.push_back({*device, offer_state(view_of(row[1])), optional_instant_of(row[2]),
-                           std::string{view_of(row[3])}, row[4].as<bool>(), row[5].as<bool>()});
+                           std::string{view_of(row[3])}, row[4].as<bool>(), row[5].as<bool>(),
+                           row[6].as<bool>()});
     }
     return devices;
+}
+
+RolloutSoFar rollout_so_far(Tx& tx, const Rollout& rollout) {
+    const auto rows =
+        run(tx, sql::devices_rollout_so_far, rollout.rollout, rollout.failures_max + 1);
+    return {rows[0][0].as<std::int64_t>(), optional_instant_of(rows[0][1])};
 }
 
 void offer_rollout_devices(Tx& tx, RolloutId rollout, std::span<const RolloutDevice> devices,

@@ -50,7 +50,14 @@ struct RolloutDevice {
     std::optional<topics::Instant> offered;
     std::string firmware;  ///< What the device said at its last birth; "" = never heard of.
     bool online = false;
-    bool failed = false;  ///< It has said firmware.failed since the offer.
+    /// Since the offer it has said firmware.failed about the version that it was to have.
+    bool failed = false;
+    bool active = true;  ///< False: revoked, or retired.
+};
+/// What is over of a roll-out, as far as it matters.
+struct RolloutSoFar {
+    std::int64_t failures = 0;  ///< Rolled back or failed; counted up to failures_max + 1.
+    std::optional<topics::Instant> last_offer;
 };
 
 /// Known, active, and not in an open roll-out.
@@ -64,7 +71,10 @@ void add_rollout_devices(Tx& tx, topics::RolloutId rollout,
 /// Locks the rows; those that another process holds are left to it.
 std::vector<Rollout> running_rollouts(Tx& tx);
 std::optional<Rollout> lock_rollout(Tx& tx, topics::RolloutId rollout);
-std::vector<RolloutDevice> rollout_devices_now(Tx& tx, topics::RolloutId rollout);
+/// Those that wait or are offered.
+std::vector<RolloutDevice> open_rollout_devices(Tx& tx, topics::RolloutId rollout);
+/// After its row is locked: whoever stepped it before us is done then.
+RolloutSoFar rollout_so_far(Tx& tx, const Rollout& rollout);
 
 void offer_rollout_devices(Tx& tx, topics::RolloutId rollout,
                            std::span<const RolloutDevice> devices, topics::Instant now);

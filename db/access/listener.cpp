@@ -3,6 +3,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
+#include "db/access/session_options.hpp"
 #include "db/sql.hpp"
 
 namespace klyuchnik::db {
@@ -55,7 +56,8 @@ Listener::Listener(const ConnectionSettings& settings, Channel channel)
     impl_->listen = &listen_on(channel);
     impl_->conninfo = settings.conninfo +
                       " connect_timeout=3 keepalives=1 keepalives_idle=30 keepalives_interval=10"
-                      " keepalives_count=3";
+                      " keepalives_count=3 options='" +
+                      std::string{kGiveUpDeadClients} + "'";
     if (!settings.role.empty()) impl_->conninfo += " user=" + settings.role;
     if (!settings.program.empty()) impl_->conninfo += " application_name=" + settings.program;
 }

@@ -145,11 +145,15 @@ create table devices.telemetry (
 create index telemetry_to_thin on devices.telemetry (at) where not hourly;
 create index telemetry_to_forget on devices.telemetry (at) where hourly;
 
--- How many devices there are: every ack says over how long they are to spread their return.
+-- How many devices there are: every ack says over how long they are to spread their return. And since when we have
+-- been listening to them: our own absence is not their silence.
 create table devices.fleet (
-    only_row   boolean primary key default true,
-    devices    bigint not null,
-    counted_at timestamptz not null,
+    only_row        boolean primary key default true,
+    devices         bigint not null,
+    counted_at      timestamptz not null,
+    watched_at      timestamptz not null default now(),   -- silence was last looked for
+    taken_at        timestamptz not null default now(),   -- something was last taken from the broker, roughly
+    listening_since timestamptz not null default now(),   -- without a break
     constraint fleet_is_one_row check (only_row)
 );
 insert into devices.fleet (devices, counted_at)
@@ -198,6 +202,10 @@ select credential_id, device_id, generation, kind, made_at, ends_at, revoked_at,
 create view api.claims as
 select device_id, made_at, made_by, ends_at, used_at from devices.claims;
 
+-- Whether a code that is shown once more still counts: whoever asks has its hash already.
+create view api.open_claims as
+select device_id, code_sha256, ends_at from devices.claims where used_at is null and ends_at > now();
+
 create view api.telemetry as
 select device_id, at, rssi, uptime_s, content from devices.telemetry;
 
@@ -215,7 +223,8 @@ join devices.presence p using (device_id)
 left join devices.heard h using (device_id)
 left join runtime.cursors c using (device_id);
 
-grant select on api.device_credentials, api.credentials, api.claims, api.telemetry, api.devices to kl_bridge;
+grant select on api.device_credentials, api.credentials, api.claims, api.open_claims, api.telemetry, api.devices
+    to kl_bridge;
 
 grant select on devices.devices, devices.guard_outbox, devices.brokers, devices.heard, devices.telemetry,
     devices.fleet, devices.present_devices, api.credentials, api.claims, api.telemetry, api.devices to kl_witness;

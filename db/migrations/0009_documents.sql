@@ -12,6 +12,7 @@ create table runtime.blobs (
 );
 -- Not compressed: a chunk from the middle is read without the rest.
 alter table runtime.blobs alter column content set storage external;
+create index blobs_by_use on runtime.blobs (used_at);
 
 -- Pieces of uploads over HTTP, until the last one is here.
 create table runtime.blob_parts (
@@ -67,6 +68,8 @@ create table runtime.uploads (
     ask_after   timestamptz not null,          -- while open: not asked again before
     asks        integer not null default 0,    -- in a row that brought nothing
     failures    integer not null default 0,    -- times it was whole and its hash was wrong
+    day         integer not null default 0,    -- since 1970: the last one on which it was begun,
+    day_bytes   bigint not null default 0,     -- and the bytes that were announced under this name on that day
     changed_at  timestamptz not null,
     constraint uploads_once primary key (device_id, name),
     constraint uploads_state_known check (state in ('open', 'done', 'failed')),
@@ -123,30 +126,66 @@ alter table runtime.cursors
     add column packet_bytes_max integer not null default 256,
     add column rights_held      bigint not null default 0;
 
--- A blob that something refers to is kept, whoever that is: the foreign keys know.
-create function runtime.forget_blobs(before timestamptz, rows_max bigint) returns bigint language plpgsql as $$
+-- A blob that something refers to is kept, whoever that is: the foreign keys know. A statement ends after so many
+-- bytes, since deleting takes as long as the content is large.
+create function runtime.forget_blobs(before timestamptz, rows_max bigint, bytes_max bigint,
+                                     out gone bigint, out more boolean) language plpgsql as $$
 declare
-    gone  bigint := 0;
-    found bytea;
+    found record;
+    seen  bigint := 0;
+    freed bigint := 0;
 begin
+    gone := 0;
+    more := false;
     for found in
-        select b.sha256 from runtime.blobs b
+        select b.sha256, b.bytes from runtime.blobs b
         where b.used_at < before
           and not exists (select from runtime.documents d where d.sha256 = b.sha256)
+        order by b.used_at
         limit rows_max
     loop
+        more := gone > 0 and freed + found.bytes > bytes_max;
+        exit when more;
         begin
-            delete from runtime.blobs b where b.sha256 = found and b.used_at < before;
+            delete from runtime.blobs b where b.sha256 = found.sha256 and b.used_at < before;
             gone := gone + 1;
+            freed := freed + found.bytes;
+        exception when foreign_key_violation then
+            null;
+        end;
+        seen := seen + 1;
+    end loop;
+    more := more or (gone > 0 and seen = rows_max);
+end
+$$;
+revoke all on function runtime.forget_blobs(timestamptz, bigint, bigint) from public;
+grant execute on function runtime.forget_blobs(timestamptz, bigint, bigint) to kl_relay;
+
+-- The same at once, for content of documents that are gone: none that somebody has used after `until`.
+create function runtime.drop_blobs(hashes bytea[], until timestamptz[]) returns void language plpgsql as $$
+declare
+    found record;
+begin
+    for found in
+        select n.sha256, n.until from unnest(hashes, until) as n (sha256, until)
+        where not exists (select from runtime.documents d where d.sha256 = n.sha256)
+    loop
+        begin
+            delete from runtime.blobs b where b.sha256 = found.sha256 and b.used_at <= found.until;
         exception when foreign_key_violation then
             null;
         end;
     end loop;
-    return gone;
 end
 $$;
-revoke all on function runtime.forget_blobs(timestamptz, bigint) from public;
-grant execute on function runtime.forget_blobs(timestamptz, bigint) to kl_relay;
+revoke all on function runtime.drop_blobs(bytea[], timestamptz[]) from public;
+grant execute on function runtime.drop_blobs(bytea[], timestamptz[]) to kl_runtime;
+
+-- Answers may be kept faster than an hourly chore forgets them; and once the space of those that are forgotten is used
+-- again, a BRIN index can not tell their age any more.
+update runtime.chores set every = '5 minutes' where name = 'forget_inbox';
+drop index runtime.inbox_by_age;
+create index inbox_by_age on runtime.inbox (answered_at);
 
 insert into runtime.chores (name, every)
 values ('forget_blob_parts', '1 hour'), ('forget_blobs', '1 hour'), ('forget_uploads', '1 day'),

@@ -54,6 +54,13 @@ create table devices.rollout_devices (
 -- A device is offered one firmware at a time.
 create unique index rollout_devices_one_open on devices.rollout_devices (device_id)
 where state in ('waiting', 'offered');
+-- A roll-out is stepped every second: who is open, how many are lost, and when the last offer was.
+create index rollout_devices_open on devices.rollout_devices (rollout_id, device_id)
+where state in ('waiting', 'offered');
+create index rollout_devices_lost on devices.rollout_devices (rollout_id)
+where state in ('rolled_back', 'failed');
+create index rollout_devices_by_offer on devices.rollout_devices (rollout_id, offered_at)
+where offered_at is not null;
 
 grant select on devices.firmware_signers to kl_devices;
 grant select, insert on devices.firmware to kl_devices;

@@ -511,6 +511,75 @@ Mistake believes_a_late_answer() {
     return mistake;
 }
 
+Mistake decides_too_late() {
+    Mistake mistake;
+    mistake.adjusts = [](BenchSettings& settings) { settings.device.request_deadline *= 2; };
+    return mistake;
+}
+
+Mistake decides_twice() {
+    return saying_batches([](BenchDevice& device, const FactBatch& batch, Said what) {
+        if (what != Said::batch) return true;
+        for (const topics::Fact& fact : batch.facts) {
+            const auto* denied = std::get_if<topics::AccessDenied>(&fact.body);
+            if (denied != nullptr && denied->why != "twice") {
+                device.record(topics::AccessDenied{denied->card, denied->key, "twice"});
+            }
+        }
+        return true;
+    });
+}
+
+/// Says that it is gone, as the broker would, in a quiet moment of a run that is under way.
+Mistake goes_away_for_good() {
+    static constexpr std::int64_t kAfterFacts = 60;
+    static constexpr Elapsed kQuietFor = std::chrono::milliseconds{500};
+    struct Gone {
+        std::optional<Elapsed> quiet_since;
+        bool gone = false;
+    };
+    const auto its = std::make_shared<Gone>();
+    Mistake mistake = saying([its](BenchDevice&, const Publish&) { return !its->gone; });
+    mistake.waits = [its](BenchDevice& device) {
+        if (its->gone) return;
+        if (!device.online() || device.held() > 0 || device.journal().last().value < kAfterFacts) {
+            its->quiet_since.reset();
+        } else if (!its->quiet_since) {
+            its->quiet_since = device.now();
+        } else if (device.now() >= *its->quiet_since + kQuietFor) {
+            its->gone = true;
+            device.send(
+                {Level::state, topics::encode(topics::Will{device.cn()}), true, Said::birth});
+        }
+    };
+    return mistake;
+}
+
+Mistake talks_too_much() {
+    static constexpr Elapsed kFor = std::chrono::seconds{5};
+    static constexpr int kEachTick = 8;
+    struct Talk {
+        Elapsed began{0};
+        Elapsed next{0};
+        std::int64_t number = 900'000'000;
+    };
+    Mistake mistake;
+    mistake.waits = [talk = std::make_shared<std::optional<Talk>>()](BenchDevice& device) {
+        if (!device.online() && !*talk) return;
+        if (!*talk) *talk = Talk{device.now(), device.now()};
+        if (device.now() < (*talk)->next || device.now() > (*talk)->began + kFor) return;
+        (*talk)->next = device.now() + kMistakeTick;
+        for (int i = 0; i < kEachTick; ++i) {
+            topics::Request request;
+            request.cn = device.cn();
+            request.number = (*talk)->number++;
+            request.body = topics::TimeRequest{};
+            device.send({Level::request, topics::encode(request), false, Said::request});
+        }
+    };
+    return mistake;
+}
+
 template <class Body>
 const Body* asks_for(const Publish& publish, topics::Decoded<topics::Request>& request) {
     if (publish.level != Level::request) return nullptr;
@@ -564,6 +633,8 @@ constexpr BrokenDevice kBroken[] = {
     {"deaf-to-hello", kHello, [] { return deaf_to(AckError::hello); }},
     {"will-of-another-connection", kWill, will_of_another_connection},
     {"one-cn-for-ever", kFreshConnection, one_cn_for_ever},
+    {"goes-away-for-good", kConnectionKept, goes_away_for_good},
+    {"talks-too-much", kShareKept, talks_too_much},
     {"unreadable-heartbeat", kReadable, unreadable_heartbeat},
     {"retained-batches", kOnlyStateRetained, retained_batches},
     {"batches-of-another-connection", kCarriesConnection, batches_of_another_connection},
@@ -599,6 +670,8 @@ constexpr BrokenDevice kBroken[] = {
     {"forgets-its-journal-at-a-reboot", kRebootKeepsFacts, forgets_its_journal_at_a_reboot},
     {"silent-about-its-reboot", kRebootReported, silent_about_its_reboot},
     {"believes-a-late-answer", kLateAnswer, believes_a_late_answer},
+    {"decides-too-late", kLateAnswer, decides_too_late},
+    {"decides-twice", kLateAnswer, decides_twice},
     {"never-asks-for-documents", kDocumentPulled, never_asks_for_documents},
     {"begins-a-document-again", kDocumentResumed, begins_a_document_again},
     {"believes-any-document", kDocumentHash, believes_any_document},

@@ -1,5 +1,6 @@
 // The checks, in the order in which examine() makes them. Each tries something on the device and
 // judges a few claims; each begins with an admitted device whose journal is empty, and ends so.
+// A device that goes away in between ends the run (Exam::birth, Exam::waiting).
 #pragma once
 
 #include "firmware-sim/conformance/exam.hpp"

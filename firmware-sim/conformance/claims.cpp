@@ -25,6 +25,11 @@ const Claim kFactsAfterBirth{"facts.after_birth",
 const Claim kHello{"hello.answered", "sends its birth again after er hello", kErrors};
 const Claim kWill{"will.cn", "leaves a retained will with the cn of its birth", kConnection};
 const Claim kFreshConnection{"cn.fresh", "draws another cn for each connection", kConnection};
+const Claim kConnectionKept{"connection.kept",
+                            "is there, or connects again by itself, until it has been examined",
+                            kConnection};
+const Claim kShareKept{"share.kept", "says no more than 100 messages a second, counted over 4 s",
+                       "Limits"};
 const Claim kOnlyStateRetained{"retained.only_st", "sends nothing retained but st",
                                "Identity and topics"};
 const Claim kReadable{"readable", "says only what the contract can read", kConnection};
@@ -110,6 +115,8 @@ std::span<const Claim* const> all_claims() {
         &kHello,
         &kWill,
         &kFreshConnection,
+        &kConnectionKept,
+        &kShareKept,
         &kReadable,
         &kOnlyStateRetained,
         &kCarriesConnection,

@@ -27,6 +27,8 @@ extern const Claim kFactsAfterBirth;
 extern const Claim kHello;
 extern const Claim kWill;
 extern const Claim kFreshConnection;
+extern const Claim kConnectionKept;
+extern const Claim kShareKept;
 extern const Claim kOnlyStateRetained;
 extern const Claim kReadable;
 extern const Claim kCarriesConnection;

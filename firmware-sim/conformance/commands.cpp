@@ -169,7 +169,7 @@ void check_reboot(Exam& exam) {
     if (waiting == nullptr) waiting = exam.fresh_batch(1);
     if (waiting == nullptr) return;
     const FactBatch before = waiting->batch;
-    const Birth old = *exam.cursor().birth;
+    const Birth old = exam.birth();
     const Blame blame{exam.watch(), kRebootKeepsFacts};
     const Elapsed from = exam.now();
     exam.watch().rest();
@@ -203,7 +203,7 @@ void check_reboot(Exam& exam) {
     while (after.size() < before.facts.size() &&
            exam.until_true(exam.in(exam.pace().prompt()),
                            [&] { return exam.in_flight().has_value(); })) {
-        const FactBatch batch = exam.in_flight()->batch;
+        const FactBatch batch = exam.waiting().batch;
         after.insert(after.end(), batch.facts.begin(), batch.facts.end());
         exam.acknowledge(topics::Sequence{batch.first.value +
                                           static_cast<std::int64_t>(batch.facts.size()) - 1});

@@ -103,7 +103,7 @@ void check_birth(Exam& exam) {
 }
 
 void check_heartbeats(Exam& exam) {
-    const auto ka = std::chrono::seconds{exam.cursor().birth->heartbeat_s};
+    const auto ka = std::chrono::seconds{exam.birth().heartbeat_s};
     exam.tell(fmt::format("heartbeats: listens to some, one every {} s", ka.count()));
     exam.until_true(exam.in(ka * (kHeartbeatsShown + 1)), [&] {
         return exam.watch().heartbeats() >= kHeartbeatsShown ||

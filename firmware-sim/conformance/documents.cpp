@@ -162,7 +162,7 @@ void check_documents(Exam& exam) {
         return;
     }
     exam.tell("documents: announces rights, loses a chunk, then offers some with a wrong hash");
-    const std::int64_t version = exam.cursor().birth->rights_version + 1;
+    const std::int64_t version = exam.birth().rights_version + 1;
     const Elapsed from = exam.now();
     {
         Served served{exam, version, true, false};

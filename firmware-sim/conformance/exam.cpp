@@ -91,6 +91,24 @@ void Exam::settle() {
     report_.fail(kDrains, "no more batches once every fact is acknowledged", came_since(from));
 }
 
+void Exam::await_admitted() {
+    const Elapsed from = now();
+    if (until_true(in(settings_.patience), [&] { return cursor_.admitted; })) return;
+    report_.fail(kConnectionKept, "a birth, and no loss of the connection after its ack",
+                 came_since(from));
+    throw CannotGoOn{"the device went away and did not come back"};
+}
+
+const topics::Birth& Exam::birth() const {
+    if (!cursor_.birth) throw CannotGoOn{"the device went away"};
+    return *cursor_.birth;
+}
+
+const InFlight& Exam::waiting() const {
+    if (!in_flight_) throw CannotGoOn{"the device went away, or gave up what it had sent"};
+    return *in_flight_;
+}
+
 std::string Exam::came_since(Elapsed since) const {
     std::vector<const Heard*> later;
     for (const Heard& heard : recent_) {
@@ -140,7 +158,7 @@ void Exam::take_birth(const topics::Birth& birth) {
 }
 
 void Exam::answer_birth() {
-    const topics::Birth& birth = *cursor_.birth;
+    const topics::Birth& birth = this->birth();
     if (birth.epoch != cursor_.epoch) {
         topics::Ack ack = plain_ack();
         ack.error = AckError::epoch;
@@ -205,7 +223,7 @@ void Exam::learn(const topics::FactBatch& batch, Elapsed at) {
 
 void Exam::take_heartbeat(const topics::Heartbeat& heartbeat) {
     if (!answers.heartbeats || !cursor_.admitted) return;
-    if (heartbeat.cn == cursor_.birth->cn) say(plain_ack());
+    if (heartbeat.cn == cn()) say(plain_ack());
 }
 
 void Exam::take_request(const topics::Request& request) {
@@ -271,7 +289,7 @@ void Exam::complain(AckError error, std::optional<std::int64_t> wait_s) {
 }
 
 void Exam::give_epoch() {
-    cursor_.epoch.value = std::max(cursor_.epoch.value, cursor_.birth->epoch.value) + 1;
+    cursor_.epoch.value = std::max(cursor_.epoch.value, birth().epoch.value) + 1;
     cursor_.acked = Sequence{0};
     cursor_.admitted = false;
     in_flight_.reset();

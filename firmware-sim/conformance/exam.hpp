@@ -39,7 +39,8 @@ struct ExamSettings {
     std::vector<std::string> only = {};
 };
 
-/// The device can not be examined any further; the report says what is known.
+/// The device can not be examined any further; the report says what is known. Some claim fails
+/// then: if none did before, kConnectionKept.
 class CannotGoOn : public std::runtime_error {
  public:
     using std::runtime_error::runtime_error;
@@ -115,6 +116,9 @@ class Exam {
     /// Answers everything again, and waits until every fact that was sent is acknowledged and no
     /// more come. A device that does not end is judged (kDrains).
     void settle();
+    /// Waits, as long as a device may take to connect, until it is admitted. One that does not come
+    /// fails (kConnectionKept) and ends the run.
+    void await_admitted();
     /// "nothing in 7.50 s", or the last messages since then.
     std::string came_since(Elapsed since) const;
 
@@ -161,7 +165,11 @@ class Exam {
     topics::Connection cn() const {
         return cursor_.birth ? cursor_.birth->cn : topics::Connection{};
     }
+    /// Of the present connection. Throws CannotGoOn when the device has gone away.
+    const topics::Birth& birth() const;
     const std::optional<InFlight>& in_flight() const { return in_flight_; }
+    /// The batch in flight. Throws CannotGoOn when there is none, as after a device that went away.
+    const InFlight& waiting() const;
     /// The longest time until what is in flight is repeated.
     Elapsed repeat_deadline() const;
     const std::vector<SeenFact>& facts() const { return facts_; }

@@ -61,7 +61,7 @@ void check_gap(Exam& exam) {
     exam.provoke(1);
     // The answer to a heartbeat would say the same as this ack.
     exam.answers.heartbeats = false;
-    const Sequence first = exam.in_flight()->batch.first;
+    const Sequence first = exam.waiting().batch.first;
     const Elapsed deadline = exam.repeat_deadline();
     exam.acknowledge(first, AckError::gap);
     goes_on_at(exam, Sequence{first.value + 1}, deadline, kGap);
@@ -103,9 +103,9 @@ void check_slow(Exam& exam) {
 
 /// Refuses the batch in flight until it is one fact.
 bool halve(Exam& exam) {
-    while (exam.in_flight()->batch.facts.size() > 1) {
-        const std::size_t before = exam.in_flight()->batch.facts.size();
-        const Sequence first = exam.in_flight()->batch.first;
+    while (exam.waiting().batch.facts.size() > 1) {
+        const std::size_t before = exam.waiting().batch.facts.size();
+        const Sequence first = exam.waiting().batch.first;
         const Elapsed from = exam.now();
         const Elapsed deadline = exam.repeat_deadline();
         exam.complain(AckError::bad);
@@ -135,7 +135,7 @@ void check_bad(Exam& exam) {
         exam.settle();
         return;
     }
-    const Sequence first = exam.in_flight()->batch.first;
+    const Sequence first = exam.waiting().batch.first;
     const auto replaced = [](const FactBatch& batch) {
         return std::holds_alternative<topics::JournalBad>(batch.facts.front().body);
     };
@@ -184,7 +184,7 @@ void check_epoch(Exam& exam) {
                              [&] { return exam.in_flight().has_value(); })) {
             break;
         }
-        const FactBatch batch = exam.in_flight()->batch;
+        const FactBatch batch = exam.waiting().batch;
         after.insert(after.end(), batch.facts.begin(), batch.facts.end());
         exam.acknowledge(last_of(batch));
     }
@@ -213,7 +213,7 @@ void check_epoch(Exam& exam) {
 
 void check_first_epoch(Exam& exam) {
     exam.tell("epoch: gives a new one");
-    const Birth before = *exam.cursor().birth;
+    const Birth before = exam.birth();
     const Elapsed from = exam.now();
     exam.answers.births = true;
     exam.give_epoch();
@@ -243,9 +243,9 @@ void check_repeats(Exam& exam) {
         exam.report().fail(kDrains, "facts about the commands that were sent", "none");
         throw CannotGoOn{"the device reports no facts"};
     }
-    const Sequence first = exam.in_flight()->batch.first;
+    const Sequence first = exam.waiting().batch.first;
     for (int n = 0; n < kRepeatsShown; ++n) {
-        const Elapsed last = exam.in_flight()->heard.at;
+        const Elapsed last = exam.waiting().heard.at;
         const auto again = exam.until<FactBatch>(
             last + exam.pace().longest(n) + 1s,
             [&](const FactBatch& batch, const Heard&) { return batch.first == first; });
@@ -264,7 +264,7 @@ void check_repeats(Exam& exam) {
     exam.report().pass(kBatchRepeated);
     // More facts than one batch may have, and than small packets hold: the next one waits alone.
     exam.provoke(topics::limits::kFactsPerBatchMax);
-    if (exam.in_flight()) exam.acknowledge(last_of(exam.in_flight()->batch));
+    if (exam.in_flight()) exam.acknowledge(last_of(exam.waiting().batch));
     const Elapsed later = exam.in(kWatchFor);
     while (exam.hear(later)) {
     }
@@ -280,7 +280,7 @@ void check_acks(Exam& exam) {
         if (exam.fresh_batch(1) == nullptr) return;
     } else {
         exam.answers.heartbeats = false;
-        const Sequence first = exam.in_flight()->batch.first;
+        const Sequence first = exam.waiting().batch.first;
         const Elapsed deadline = exam.repeat_deadline();
         exam.acknowledge(first);
         if (!goes_on_at(exam, Sequence{first.value + 1}, deadline, kPartialAck)) {
@@ -295,7 +295,7 @@ void check_acks(Exam& exam) {
         --ack.acked.value;
         const Elapsed deadline = exam.repeat_deadline();
         exam.say(ack);
-        goes_on_at(exam, exam.in_flight()->batch.first, deadline, kBackwardsAck);
+        goes_on_at(exam, exam.waiting().batch.first, deadline, kBackwardsAck);
     }
     exam.settle();
 }

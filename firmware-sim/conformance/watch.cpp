@@ -17,6 +17,9 @@ constexpr double kHeartbeatLeast = 0.5;
 /// The server calls a device unknown after 2.5 × ka: a beat that is half a period late is still
 /// seen, a later one costs presence.
 constexpr double kHeartbeatMost = 1.5;
+/// A device may say 100 messages a second; over some seconds, since messages gather on their way.
+constexpr Elapsed kShareOver = std::chrono::seconds{4};
+constexpr std::size_t kShareMax = 400;
 
 Elapsed times(Elapsed time, double by) {
     return std::chrono::duration_cast<Elapsed>(time * by);
@@ -32,7 +35,23 @@ void Watch::journal_broken(const Claim& claim, std::string expected, std::string
     report_.fail(blamed_ != nullptr ? *blamed_ : claim, std::move(expected), std::move(came));
 }
 
+void Watch::count_message(const Event& event) {
+    while (!lately_.empty() && lately_.front() + kShareOver <= event.heard.at) lately_.pop_front();
+    lately_.push_back(event.heard.at);
+    if (lately_.size() <= kShareMax) {
+        report_.pass(kShareKept);
+        return;
+    }
+    report_.fail(kShareKept,
+                 fmt::format("at most {} messages in {}", kShareMax, seconds_text(kShareOver)),
+                 fmt::format("{} in {}, the last one {}", lately_.size(),
+                             seconds_text(event.heard.at - lately_.front()), shown(event.heard)));
+    // Bounded whatever a device does; what was found stays found.
+    lately_.clear();
+}
+
 void Watch::heard(const Event& event, const Cursor& cursor) {
+    count_message(event);
     if (event.heard.level != Level::state) {
         if (event.heard.retained) {
             report_.fail(kOnlyStateRetained, "the RETAIN flag on st alone", shown(event.heard));

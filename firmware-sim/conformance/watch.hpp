@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 
@@ -47,6 +48,7 @@ class Watch {
         std::string payload;
     };
 
+    void count_message(const Event& event);
     void journal_broken(const Claim& claim, std::string expected, std::string came);
     void batch(const Event& event, const topics::FactBatch& batch, const Cursor& cursor);
     void heartbeat(const Event& event, const topics::Heartbeat& heartbeat, const Cursor& cursor);
@@ -61,6 +63,7 @@ class Watch {
     Elapsed period_{0};
     std::optional<Elapsed> heartbeat_from_;  ///< The last one, or the birth.
     int heartbeats_ = 0;
+    std::deque<Elapsed> lately_;  ///< When the messages of the last kShareOver came.
 };
 
 /// While it lives, breaches of the journal's rules count against `claim`.

@@ -117,12 +117,16 @@ void Documents::read_state() {
     state.locked = reader.byte() != '\0';
     state.firmware_started = reader.byte() != '\0';
     state.heartbeat_s = reader.number();
-    state.lease_until_utc_s = reader.number();
+    state.lease_from_utc_s = reader.number();
     state.time_zone = reader.text();
     state.firmware = reader.text();
     state.firmware_tried = reader.text();
     state.firmware_refused = reader.text();
-    if (reader.good()) {
+    const bool good = reader.good();
+    // Not there in what earlier firmware wrote: then they are 0, and the lease has ended.
+    state.lease_s = reader.number();
+    state.firmware_boot = reader.number();
+    if (good) {
         state_ = std::move(state);
     } else {
         ++damaged_;
@@ -135,11 +139,13 @@ void Documents::keep(const DeviceState& state) {
     out.push_back(state.locked ? '\1' : '\0');
     out.push_back(state.firmware_started ? '\1' : '\0');
     put(out, state.heartbeat_s);
-    put(out, state.lease_until_utc_s);
+    put(out, state.lease_from_utc_s);
     put(out, state.time_zone);
     put(out, state.firmware);
     put(out, state.firmware_tried);
     put(out, state.firmware_refused);
+    put(out, state.lease_s);
+    put(out, state.firmware_boot);
     store_.replace(kStateArea, framed(out));
     state_ = state;
 }

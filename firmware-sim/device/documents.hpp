@@ -91,9 +91,12 @@ struct DeviceState {
     std::string firmware;          ///< Runs and has proven itself; empty: as built.
     std::string firmware_tried;    ///< Installed and not proven yet.
     bool firmware_started = false;
-    std::string firmware_refused;  ///< Was rolled back: not tried again until another was wanted.
-    /// By a clock that runs through a loss of power; 0: nothing known.
-    std::int64_t lease_until_utc_s = 0;
+    std::int64_t firmware_boot = 0;  ///< The boot that installed it; a later one tried it.
+    std::string firmware_refused;    ///< Was rolled back: not tried again until another was wanted.
+    /// Of the last ack, for a clock that runs through a loss of power: when it came and for how
+    /// long the device may decide alone from then on. 0: nothing known.
+    std::int64_t lease_from_utc_s = 0;
+    std::int64_t lease_s = 0;
     bool operator==(const DeviceState&) const = default;
 };
 

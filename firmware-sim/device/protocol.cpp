@@ -25,7 +25,7 @@ constexpr std::int64_t kMoreCards = 428;
 constexpr std::size_t kUnansweredMax = 64;
 /// An ack is not under way for longer: what was sent before is not answered any more.
 constexpr Uptime kAckLifeMax = std::chrono::seconds{90};
-/// How much earlier or later the end of the lease must be to be worth a write.
+/// How much later the last ack must be to be worth a write.
 constexpr std::int64_t kLeaseNoted_s = 600;
 
 /// Fixed header with its longest length, and the length of the topic.
@@ -62,13 +62,7 @@ DeviceProtocol::DeviceProtocol(DeviceSettings settings, Journal& journal,
         settings_.heartbeat_s = state_.heartbeat_s;
         settings_.heartbeat = std::chrono::seconds{state_.heartbeat_s};
     }
-    if (settings_.utc_at_boot_s) {
-        clock_ = {*settings_.utc_at_boot_s, Uptime{0}};
-        if (state_.lease_until_utc_s > 0) {
-            lease_until_ =
-                std::chrono::seconds{state_.lease_until_utc_s - *settings_.utc_at_boot_s};
-        }
-    }
+    start_clock();
     note("boot, firmware " + settings_.firmware, Uptime{0});
     const std::int64_t started = journal_.command_started();
     if (started > journal_.command_finished()) {
@@ -77,11 +71,22 @@ DeviceProtocol::DeviceProtocol(DeviceSettings settings, Journal& journal,
     actions_.emplace_back(ReportSlots{});
 }
 
+/// A clock that is behind the last ack was set back, by a flat battery for example: it tells
+/// neither the time nor how much of the lease is left, and counts as if it were not there.
+void DeviceProtocol::start_clock() {
+    if (!settings_.utc_at_boot_s || *settings_.utc_at_boot_s < state_.lease_from_utc_s) return;
+    clock_ = {*settings_.utc_at_boot_s, Uptime{0}};
+    if (state_.lease_from_utc_s == 0) return;
+    const std::int64_t since_s = *settings_.utc_at_boot_s - state_.lease_from_utc_s;
+    lease_until_ = std::chrono::seconds{std::min(state_.lease_s, state_.lease_s - since_s)};
+}
+
 /// What the boot loader does: new firmware is started once; if it comes up again without having
 /// proven itself, the old one runs.
 void DeviceProtocol::start_firmware() {
     if (!state_.firmware_tried.empty()) {
         if (state_.firmware_started) {
+            report_failed_firmware();
             state_.firmware_refused = std::exchange(state_.firmware_tried, {});
             state_.firmware_started = false;
             ++counters_.rolled_back;
@@ -96,6 +101,26 @@ void DeviceProtocol::start_firmware() {
     } else if (!state_.firmware.empty()) {
         settings_.firmware = state_.firmware;
     }
+}
+
+/// On the disk before the mark of the trial goes, so that no crash leaves it unsaid. Nothing is
+/// sent in between: whoever crashed there still holds the fact, made after the install, and does
+/// not say it twice.
+void DeviceProtocol::report_failed_firmware() {
+    const auto said = std::ranges::any_of(journal_.held(), [this](const HeldFact& held) {
+        const auto* failed = std::get_if<topics::FirmwareFailed>(&held.fact.body);
+        return failed != nullptr && failed->version == state_.firmware_tried &&
+               held.fact.at.boot.value_or(0) > state_.firmware_boot;
+    });
+    if (said) return;
+    topics::Fact fact;
+    // By the boot, whatever the clock says: that tells one trial from the next.
+    fact.at.boot = journal_.boot();
+    fact.at.since_boot_ms = 0;
+    fact.body = topics::FirmwareFailed{state_.firmware_tried,
+                                       "no answer of the server before the next boot"};
+    add(std::move(fact));
+    journal_.flush();
 }
 
 // == inputs
@@ -397,29 +422,37 @@ std::size_t DeviceProtocol::payload_max(Level level) const {
 
 /// UTC at uptime 0, rounded up: `now` is cut to seconds, and what the ack answers was sent before
 /// the server looked at its clock. An ack that is no newer than another moves the clock forward
-/// only, so that one which was held up can not make a late command look early.
-void DeviceProtocol::set_command_clock(std::int64_t now_s, Uptime now) {
+/// only, so that one which was held up for less than a second can not make a late command look
+/// early.
+void DeviceProtocol::set_command_clock(std::int64_t now_s, bool newer, Uptime now) {
     while (unanswered_.size() > 1 && now - unanswered_.front() > kAckLifeMax) {
         unanswered_.pop_front();
     }
     if (unanswered_.empty()) return;
     const Uptime told = std::chrono::seconds{now_s + 1} - unanswered_.front();
     unanswered_.pop_front();
-    const bool newer = now_s > newest_ack_s_;
-    newest_ack_s_ = std::max(newest_ack_s_, now_s);
     if (!command_clock_ || newer || told > *command_clock_) command_clock_ = told;
 }
 
 void DeviceProtocol::take_ack(const topics::Ack& ack, Uptime now) {
-    clock_ = {ack.now_s, now};
-    set_command_clock(ack.now_s, now);
+    // Held up or sent again by somebody: what it says of the journal holds for ever, what it says
+    // of the time, the lease and the wishes has been overtaken.
+    const bool overtaken = ack.now_s < newest_ack_s_;
+    if (!overtaken) {
+        const bool newer = ack.now_s > newest_ack_s_;
+        newest_ack_s_ = ack.now_s;
+        clock_ = {ack.now_s, now};
+        set_command_clock(ack.now_s, newer, now);
+    }
     if (ack.error == AckError::bad) {
         batch_unreadable(ack);
         return;
     }
-    reconnect_spread_ = std::chrono::seconds{ack.reconnect_spread_s.value_or(0)};
-    // An ack that only says "who are you" or "wait" may come from somebody who has not looked.
-    if (ack.error != AckError::hello && ack.error != AckError::slow) take_wishes(ack, now);
+    if (!overtaken) {
+        reconnect_spread_ = std::chrono::seconds{ack.reconnect_spread_s.value_or(0)};
+        // An ack that only says "who are you" or "wait" may come from somebody who has not looked.
+        if (ack.error != AckError::hello && ack.error != AckError::slow) take_wishes(ack, now);
+    }
 
     // Epochs rise, so a lower one is an old ack that was held up: numbers would be given twice in
     // the epoch to which the next ack leads back. (What a broken flash claims counts for nothing.)
@@ -495,9 +528,10 @@ void DeviceProtocol::take_wishes(const topics::Ack& ack, Uptime now) {
     lease_until_ = now + std::chrono::seconds{ack.lease_s};
     if (documents_ == nullptr) return;
     if (settings_.utc_at_boot_s) {
-        const std::int64_t until = ack.now_s + ack.lease_s;
-        if (until < state_.lease_until_utc_s || until - state_.lease_until_utc_s > kLeaseNoted_s) {
-            state_.lease_until_utc_s = until;
+        const std::int64_t later_s = ack.now_s - state_.lease_from_utc_s;
+        if (ack.lease_s != state_.lease_s || later_s < 0 || later_s > kLeaseNoted_s) {
+            state_.lease_from_utc_s = ack.now_s;
+            state_.lease_s = ack.lease_s;
         }
     }
     // 0: nothing was made for this device yet.
@@ -747,6 +781,7 @@ void DeviceProtocol::take_firmware(Uptime now) {
     const std::string version = firmware_pull_->whole()->head.label;
     state_.firmware_tried = version;
     state_.firmware_started = false;
+    state_.firmware_boot = journal_.boot();
     keep_state();
     documents_->drop(kFirmwareDocument);
     firmware_pull_->want_nothing();

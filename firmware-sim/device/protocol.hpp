@@ -47,7 +47,8 @@ struct DeviceSettings {
     /// After a boot and before the first ack nobody knows whether the lease still runs. It counts
     /// as ended, unless a site would rather have so long a grace.
     Uptime lease_grace{0};
-    /// What a clock with a battery says at the boot. Most cabinets have none.
+    /// What a clock with a battery says at the boot. Most cabinets have none. Earlier than the last
+    /// ack it is not believed.
     std::optional<std::int64_t> utc_at_boot_s;
     std::size_t log_bytes_max = 65'536;  ///< Of the ring of lines that logs.send offers.
     Mistakes mistakes;
@@ -128,7 +129,8 @@ struct RightsChanged {
 struct InstallFirmware {
     std::string version;
 };
-/// The new firmware has not reached the server in time: boot, and the old one runs again.
+/// The new firmware has not reached the server in time: boot, and the old one runs again and
+/// records firmware.failed.
 struct RollBackFirmware {
     std::string version;
 };
@@ -159,7 +161,8 @@ struct ProtocolCounters {
 /// The rules, in short. Subscribed → birth, repeated like a batch until an ack with this
 /// connection's number. One batch in flight: at most 32 facts, at most one packet; the same bytes
 /// again after resend_first, doubling to resend_max, each ±50 %. Acks count only with this
-/// connection's number and this epoch, and only upwards. A question that the server has not
+/// connection's number and this epoch, and only upwards; one with an earlier time than another of
+/// this connection counts for the journal and its trouble alone. A question that the server has not
 /// answered within request_deadline, or can not answer (rc 429 and from 500), is decided by the
 /// cached rights while the lease of the last ack runs; after it the device refuses. While it is
 /// locked (command lock) it refuses everybody, without a question.
@@ -245,6 +248,8 @@ class DeviceProtocol {
 
     topics::Sequence add(topics::Fact fact);
     void start_firmware();
+    void report_failed_firmware();
+    void start_clock();
     void settle(Uptime now);
     void go_on_with_documents(Uptime now);
     std::optional<Uptime> documents_due() const;
@@ -255,7 +260,7 @@ class DeviceProtocol {
     void offer_log(const topics::Command& command, Uptime now);
     void keep_state();
     void sent(Uptime now);
-    void set_command_clock(std::int64_t now_s, Uptime now);
+    void set_command_clock(std::int64_t now_s, bool newer, Uptime now);
     void begin_birth(Uptime now);
     void send_birth(Uptime now);
     void send_batch(Uptime now);

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <span>
+#include <string>
 #include <variant>
 
 #include "handlers/runtime/work.hpp"
@@ -43,12 +45,21 @@ AskOutcome stop_rollout(const AskItem& item, const topics::StopRollout& ask, Wor
 AskOutcome add_blob_part(const topics::AddBlobPart& ask, Work& work, db::Tx& tx);
 /// Births and wills of one batch, in order.
 void mark_presence(std::span<const StateItem* const> states, Work& work, db::Tx& tx);
+/// When a loop first heard of a broker's present boot, by the guard's instance: its memory, which
+/// outlives a transaction that failed. Of more than kBootsMax all are forgotten.
+struct HeardBoot {
+    std::string boot;
+    topics::Instant since;
+};
+using HeardBoots = std::map<std::string, HeardBoot>;
+inline constexpr std::size_t kBootsMax = 64;
 /// What the broker's guard said. Before the births of the same batch: what came from a broker that
-/// started anew came after it.
-void note_guard(std::span<const GuardItem* const> reports, Work& work, db::Tx& tx);
+/// started anew came after it. True: somebody is no longer online because of it.
+bool note_guard(std::span<const GuardItem* const> reports, HeardBoots& boots, Work& work,
+                db::Tx& tx);
 
 // -- timed work
-/// Every kWatchEvery: nobody is heard of for two and a half heartbeats and still online for longer.
+/// Every kWatchEvery: whoever is not heard for 2.5 heartbeats, or up to 3.7, is not online.
 void mark_silent(Work& work, db::Tx& tx);
 void raise_away(Work& work, db::Tx& tx);
 inline constexpr std::chrono::seconds kWatchEvery{5};

@@ -3,6 +3,7 @@
 #include "handlers/devices/commands.hpp"
 #include "handlers/devices/heard_log.hpp"
 #include "handlers/devices/rollouts.hpp"
+#include "handlers/devices/rules.hpp"
 #include "handlers/runtime/alarms.hpp"
 #include "handlers/runtime/document_stage.hpp"
 #include "topics/guard.hpp"
@@ -79,7 +80,11 @@ class DevicesDomain final : public Domain {
             if (const auto* beat = std::get_if<HeartbeatItem>(&item)) heartbeats.push_back(beat);
             if (const auto* report = std::get_if<GuardItem>(&item)) reports.push_back(report);
         }
-        note_guard(reports, work, tx);
+        if (work.now - taken_noted_ >= kTakenEvery && !work.items.empty()) {
+            db::note_taken(tx, work.now, kTakenEvery);
+            taken_noted_ = work.now;
+        }
+        if (note_guard(reports, boots_, work, tx)) heard_.forget();
         mark_presence(states, work, tx);
         heard_.note(states, heartbeats, work, tx);
         // Last: whoever is revoked or swapped here is gone, whatever it said in this very batch.
@@ -102,6 +107,8 @@ class DevicesDomain final : public Domain {
 
  private:
     HeardLog heard_;
+    HeardBoots boots_;
+    topics::Instant taken_noted_;
 };
 
 }  // namespace

@@ -35,43 +35,41 @@ std::size_t offers_due(const db::Rollout& rollout, std::optional<Instant> last, 
 
 }  // namespace
 
-RolloutStep step_rollout(const db::Rollout& rollout, std::span<const db::RolloutDevice> devices,
-                         Instant now) {
+RolloutStep step_rollout(const db::Rollout& rollout, const db::RolloutSoFar& so_far,
+                         std::span<const db::RolloutDevice> devices, Instant now) {
     RolloutStep step;
-    std::int64_t failures = 0;
-    std::int64_t open = 0;
-    std::optional<Instant> last;
+    std::int64_t failures = so_far.failures;
     std::vector<db::RolloutDevice> ready;
-    std::vector<db::EndedOffer> skipped;
+    std::vector<db::EndedOffer> open;
     for (const db::RolloutDevice& one : devices) {
-        if (one.offered && (!last || *one.offered > *last)) last = one.offered;
         OfferState state = one.state;
-        const bool is_open = state == OfferState::waiting || state == OfferState::offered;
-        if (is_open && one.firmware == rollout.version) {
+        if (one.firmware == rollout.version) {
             state = OfferState::updated;
+        } else if (!one.active) {
+            state = OfferState::skipped;
         } else if (state == OfferState::offered && one.failed) {
             state = OfferState::rolled_back;
         } else if (state == OfferState::offered && now - *one.offered >= kOfferAnswered) {
             state = OfferState::failed;
         }
-        if (state != one.state) step.ended.push_back({one.device, state});
         failures += state == OfferState::rolled_back || state == OfferState::failed ? 1 : 0;
-        if (state == OfferState::waiting || state == OfferState::offered) {
-            ++open;
-            skipped.push_back({one.device, OfferState::skipped});
+        if (state != one.state) {
+            step.ended.push_back({one.device, state});
+            continue;
         }
+        open.push_back({one.device, OfferState::skipped});
         if (state == OfferState::waiting && one.online) ready.push_back(one);
     }
     if (failures > rollout.failures_max) {
         step.end = "stopped";
-        step.ended.insert(step.ended.end(), skipped.begin(), skipped.end());
+        step.ended.insert(step.ended.end(), open.begin(), open.end());
         return step;
     }
-    if (open == 0) {
+    if (open.empty()) {
         step.end = "done";
         return step;
     }
-    const std::size_t count = std::min(offers_due(rollout, last, now), ready.size());
+    const std::size_t count = std::min(offers_due(rollout, so_far.last_offer, now), ready.size());
     step.offer.assign(ready.begin(), ready.begin() + static_cast<std::ptrdiff_t>(count));
     return step;
 }

@@ -29,15 +29,18 @@ struct RolloutStep {
     std::optional<std::string> end;
 };
 
+/// `devices` are those that wait or are offered; `so_far` is what became of the others.
+///
 /// - Waiting, and has the version already: updated, without an offer.
 /// - Offered, and was born with the version: updated. Nothing less counts as success.
+/// - Revoked or retired meanwhile: skipped; nobody waits for it.
 /// - Offered, and said firmware.failed: rolled back. Offered for kOfferAnswered: failed.
 /// - More rolled back or failed than failures_max: stopped; who waits is skipped.
 /// - Else the next online ones are offered it, a minute's worth spread over the minute; devices
 ///   that are away wait.
 /// - None waits and none is offered: done.
-RolloutStep step_rollout(const db::Rollout& rollout, std::span<const db::RolloutDevice> devices,
-                         topics::Instant now);
+RolloutStep step_rollout(const db::Rollout& rollout, const db::RolloutSoFar& so_far,
+                         std::span<const db::RolloutDevice> devices, topics::Instant now);
 
 /// Ed25519 over the 32 bytes of the image's SHA-256. All in hexadecimal.
 bool is_signed_by(const std::string& public_key, const std::string& sha256,

@@ -38,6 +38,11 @@ bool wait_for(int fd, std::chrono::milliseconds timeout) {
     return ::poll(&waiting, 1, static_cast<int>(timeout.count())) > 0;
 }
 
+db::ConnectionSettings leading(db::ConnectionSettings settings) {
+    settings.leads = true;
+    return settings;
+}
+
 std::string line_of(const db::KnownDevice& known) {
     return known.living.empty() ? guard_drop_line(known.device)
                                 : guard_set_line(known.device, known.living);
@@ -48,7 +53,7 @@ std::string line_of(const db::KnownDevice& known) {
 GuardFeeder::GuardFeeder(db::ConnectionSettings database, const process::Clock& clock,
                          process::Metrics& metrics)
     : settings_{database},
-      connection_{std::move(database)},
+      connection_{leading(std::move(database))},
       clock_{clock},
       feeding_{metrics.gauge("klyuchnik_guard_feeding", "1 while this process tells the guard")},
       told_devices_{metrics.counter("klyuchnik_guard_devices_told_total",
@@ -93,7 +98,6 @@ void GuardFeeder::hear(const Incoming& message) {
 void GuardFeeder::run(Intake& intake) {
     using Heard = db::Listener::Heard;
     db::Listener listener{settings_, db::Channel::guard};
-    bool leading = false;
     while (true) {
         const Heard heard = listener.wait(patience(), wake_fd_);
         drain(wake_fd_);
@@ -103,29 +107,60 @@ void GuardFeeder::run(Intake& intake) {
             if (stopping_) break;
         }
         if (heard == Heard::lost) {
-            connection_.reset();
-            leading = false;
+            leave_lead();
             wait_for(wake_fd_, 500ms);
             continue;
         }
         try {
-            if (!leading) {
+            const Steady now = steady_clock::now();
+            const bool apart = is_apart(intake);
+            if (!leading_ && !apart && now >= lead_not_before_) {
                 db::Tx tx{connection_, db::Tx::Mode::one_read};
-                leading = db::try_feed(tx);
-                if (leading) {
-                    process::log::info("guard: this process tells it who may connect");
-                    for (auto& [instance, guard] : guards_) guard.whole = false;
-                    told_.reset();
-                }
+                if (db::try_feed(tx)) take_lead();
             }
-            feeding_.set(leading ? 1 : 0);
-            if (leading) feed(intake);
+            if (leading_ && (apart || !feed(intake))) {
+                process::log::warn_every("guard lead", 60s,
+                                         "guard: {}, leaving it to another process to tell it",
+                                         apart ? "not connected to the broker" : "nobody answers");
+                leave_lead();
+                lead_not_before_ = steady_clock::now() + kStandBack;
+            }
+            feeding_.set(leading_ ? 1 : 0);
         } catch (const db::Fault& fault) {
             process::log::warn_every("guard feeder", 5s, "guard: {}", fault.what());
-            connection_.reset();
-            leading = false;
+            leave_lead();
+        } catch (const std::exception& error) {
+            process::log::error("guard: {}", error.what());
+            leave_lead();
+            wait_for(wake_fd_, 1000ms);
         }
     }
+    feeding_.set(0);
+}
+
+bool GuardFeeder::is_apart(Intake& intake) {
+    if (intake.connected()) {
+        apart_.reset();
+        return false;
+    }
+    const Steady now = steady_clock::now();
+    if (!apart_) apart_ = now;
+    return now - *apart_ > kApartMax;
+}
+
+void GuardFeeder::take_lead() {
+    process::log::info("guard: this process tells it who may connect");
+    leading_ = true;
+    watch_.doubt_all();
+    once_more_ = steady_clock::now() + kOnceMoreAfter;
+}
+
+/// The lock goes with the connection. What was told is not waited for: the next leader tells it.
+void GuardFeeder::leave_lead() {
+    connection_.reset();
+    leading_ = false;
+    watch_.forget_told();
+    next_end_.reset();
     feeding_.set(0);
 }
 
@@ -133,9 +168,9 @@ std::chrono::milliseconds GuardFeeder::patience() const {
     auto wait = kLeadEvery;
     const auto at_most = [&](auto remaining) {
         const auto whole = std::chrono::ceil<std::chrono::milliseconds>(remaining);
-        wait = std::clamp(whole, 0ms, wait);
+        wait = std::clamp(whole, kLookMin, wait);
     };
-    if (told_) at_most(told_->until - steady_clock::now());
+    if (const auto until = watch_.until()) at_most(*until - steady_clock::now());
     if (next_end_) at_most(*next_end_ - clock_.now());
     return wait;
 }
@@ -149,45 +184,37 @@ void GuardFeeder::take_reports() {
         const std::lock_guard lock{mutex_};
         reports.swap(arrived_);
     }
-    for (const Report& report : reports) note(report);
-}
-
-void GuardFeeder::note(const Report& heard) {
-    const GuardReport& report = heard.report;
-    Guard& guard = guards_[heard.instance];
-    guard.heard = steady_clock::now();
-    if (guard.boot != report.boot) {
-        guard.boot = report.boot;
-        guard.whole = false;
-    }
-    guard.devices = report.devices;
-    if (report.presence) compare_due_ = true;
-    if (report.told && told_ && *report.told == told_->token) {
-        told_->waiting.erase(heard.instance);
-        if (told_->whole) guard.whole = true;
+    for (const Report& heard : reports) {
+        watch_.note(heard.instance, heard.report);
+        if (heard.report.presence) compare_due_ = true;
     }
 }
 
 // == telling
 // ===================================================================================================
 
-void GuardFeeder::feed(Intake& intake) {
+bool GuardFeeder::feed(Intake& intake) {
+    using Telling = GuardWatch::Telling;
     end_due();
-    if (told_ && told_->waiting.empty()) finish_told();
-    if (told_ && steady_clock::now() >= told_->until) give_up_told();
-    if (told_ || guards_.empty() || !intake.connected()) return;
-    if (steady_clock::now() < not_before_) return;
+    const Telling telling = watch_.telling(steady_clock::now());
+    if (telling == Telling::waiting || !intake.connected()) return true;
+    if (telling == Telling::answered) finish_told();
+    if (telling == Telling::overdue && !give_up_told()) return false;
+    if (steady_clock::now() < not_before_) return true;
     if (intake.connections() != connections_) {
         connections_ = intake.connections();
-        for (auto& [instance, guard] : guards_) guard.whole = false;
+        watch_.doubt_all();
     }
-    const bool all_whole =
-        std::ranges::all_of(guards_, [](const auto& one) { return one.second.whole; });
-    if (!(all_whole ? send_changes(intake) : send_whole(intake))) {
+    if (once_more_ && steady_clock::now() >= *once_more_) {
+        once_more_.reset();
+        watch_.doubt_all();
+    }
+    if (!(watch_.all_whole() ? send_changes(intake) : send_whole(intake))) {
         not_before_ = steady_clock::now() + kLeadEvery;
-    } else if (!told_) {
+    } else if (!watch_.until()) {
         compare();
     }
+    return true;
 }
 
 void GuardFeeder::end_due() {
@@ -217,11 +244,9 @@ void GuardFeeder::compare() {
     }
     compare_due_ = false;
     compared_ = now;
-    for (auto& [instance, guard] : guards_) {
-        if (guard.devices == wanted) continue;
-        process::log::warn("guard {}: knows {} devices, not {}: telling it all", instance,
-                           guard.devices, wanted);
-        guard.whole = false;
+    for (const std::string& instance : watch_.doubt_others_than(wanted)) {
+        process::log::warn("guard {}: does not know the {} devices there are: telling it all",
+                           instance, wanted);
     }
 }
 
@@ -233,7 +258,7 @@ bool GuardFeeder::make_room(Intake& intake, std::string& lines, std::size_t more
 }
 
 bool GuardFeeder::send_whole(Intake& intake) {
-    Told told;
+    GuardWatch::Told told;
     told.token = next_token();
     told.whole = true;
     std::int64_t devices = 0;
@@ -241,6 +266,7 @@ bool GuardFeeder::send_whole(Intake& intake) {
     std::string lines = guard_begin_line(told.token);
     while (true) {
         // A page a transaction: what changes meanwhile is in the outbox and is told afterwards.
+        const Steady read = steady_clock::now();
         db::Tx tx{connection_, db::Tx::Mode::one_read};
         const auto page = db::guard_page(tx, after, kPageMax);
         for (const db::KnownDevice& known : page) {
@@ -250,6 +276,7 @@ bool GuardFeeder::send_whole(Intake& intake) {
             lines += line;
             ++devices;
         }
+        if (steady_clock::now() - read > kReadHolds) return false;
         if (page.size() < static_cast<std::size_t>(kPageMax)) break;
         after = page.back().device.text();
     }
@@ -257,21 +284,22 @@ bool GuardFeeder::send_whole(Intake& intake) {
     if (!make_room(intake, lines, last.size())) return false;
     lines += last;
     if (!intake.try_publish(guard_control_topic(), lines)) return false;
-    told.until =
-        steady_clock::now() + kToldWithin + std::chrono::seconds{devices / (kPageMax * 10)};
+    asked_ = steady_clock::now();
+    told.until = asked_ + kToldWithin + std::chrono::seconds{devices / (kPageMax * 10)};
     wholes_.inc();
     process::log::info("guard: telling all {} devices", devices);
-    expect(std::move(told));
+    watch_.expect(std::move(told), asked_);
     return true;
 }
 
 bool GuardFeeder::send_changes(Intake& intake) {
-    Told told;
+    GuardWatch::Told told;
+    const Steady read = steady_clock::now();
     {
         db::Tx tx{connection_, db::Tx::Mode::one_read};
         told.rows = db::guard_outbox(tx, kPageMax);
     }
-    if (told.rows.empty()) return true;
+    if (told.rows.empty() && read - asked_ < kHeartbeatEvery) return true;
     told.token = next_token();
     std::string lines;
     for (const db::KnownDevice& known : told.rows) {
@@ -281,42 +309,36 @@ bool GuardFeeder::send_changes(Intake& intake) {
     }
     const std::string last = guard_tell_line(told.token);
     if (!make_room(intake, lines, last.size())) return false;
+    if (steady_clock::now() - read > kReadHolds) return false;
     if (!intake.try_publish(guard_control_topic(), lines + last)) return false;
-    told.until = steady_clock::now() + kToldWithin;
-    expect(std::move(told));
+    asked_ = steady_clock::now();
+    told.until = asked_ + kToldWithin;
+    watch_.expect(std::move(told), asked_);
     return true;
 }
 
-void GuardFeeder::expect(Told told) {
-    for (const auto& [instance, guard] : guards_) told.waiting.insert(instance);
-    told_ = std::move(told);
-}
-
 void GuardFeeder::finish_told() {
-    if (!told_->rows.empty()) {
-        db::Tx tx{connection_};
-        db::clear_outbox(tx, told_->rows);
-        tx.commit();
-        told_devices_.inc(static_cast<double>(told_->rows.size()));
-    }
-    told_.reset();
+    const GuardWatch::Told told = watch_.finish();
+    if (told.rows.empty()) return;
+    db::Tx tx{connection_};
+    db::clear_outbox(tx, told.rows);
+    tx.commit();
+    told_devices_.inc(static_cast<double>(told.rows.size()));
 }
 
-void GuardFeeder::give_up_told() {
+/// Whoever did answer needs no more; the others get all of it once more. False: nobody has answered
+/// for so long that another process should try.
+bool GuardFeeder::give_up_told() {
     const Steady now = steady_clock::now();
-    for (const std::string& instance : told_->waiting) {
-        const auto guard = guards_.find(instance);
-        if (guard == guards_.end()) continue;
+    for (const GuardWatch::Silent& silent : watch_.give_up(now)) {
         process::log::warn_every("guard silent", 10s, "guard {}: no answer, telling it again",
-                                 instance);
-        if (now - guard->second.heard > kSilentMax) {
-            process::log::error("guard {}: silent for {} s, not waited for any more", instance,
-                                kSilentMax.count());
-            guards_.erase(guard);
+                                 silent.instance);
+        if (silent.forgotten) {
+            process::log::error("guard {}: silent for {} s, not waited for any more",
+                                silent.instance, GuardWatch::kSilentMax.count());
         }
     }
-    // Whoever did answer needs no more; the others get all of it once more.
-    told_.reset();
+    return !watch_.is_unanswered(now);
 }
 
 std::string GuardFeeder::next_token() {

@@ -2,16 +2,15 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "db/access/connection.hpp"
 #include "db/access/devices_store.hpp"
+#include "handlers/devices/guard_watch.hpp"
 #include "handlers/runtime/intake.hpp"
 #include "process/clock.hpp"
 #include "process/metrics.hpp"
@@ -23,14 +22,21 @@ namespace klyuchnik::handlers::devices {
 /// broker a moment after its commit: a revoked device is cut, a claimed one let in.
 ///
 /// One thread; it runs in every process that serves devices, and the one that holds the lock feeds.
+/// It gives the lead up, and stands back for kStandBack, when it is not connected to the broker for
+/// kApartMax or no guard answers it (GuardWatch::kUnansweredMax), and loses it when it does not
+/// speak to the database for ten seconds (db::ConnectionSettings::leads).
+///
 /// Woken by NOTIFY (whatever changes a living credential leaves its device in devices.guard_outbox,
 /// by a trigger) and when the next credential ends. What is sent ends with a question, and only
-/// when every guard has answered it is it taken out of the outbox; else it is sent again. The whole
-/// is sent when this process connects or takes the lead, when a guard has started anew, and when a
-/// guard knows another number of devices than the database.
+/// when every guard has answered it is it taken out of the outbox; else it is sent again. A bare
+/// question goes out every kHeartbeatEvery. The whole is sent when this process connects or takes
+/// the lead, when a guard has started anew, and when a guard knows another number of devices than
+/// the database.
 ///
-/// A guard that does not answer for kSilentMax is forgotten until it is heard again, and gets the
-/// whole then: it must not hold up the others.
+/// A leader that was held up may say something old after the next one has begun. So nothing is said
+/// that was read longer than kReadHolds ago, and the whole is told once more kOnceMoreAfter the
+/// lead was taken. What remains: a line that lay in the old leader's or the broker's buffers for
+/// longer than that is in force until the next whole.
 class GuardFeeder {
  public:
     GuardFeeder(db::ConnectionSettings database, const process::Clock& clock,
@@ -44,7 +50,12 @@ class GuardFeeder {
 
     static constexpr std::chrono::milliseconds kLeadEvery{1000};
     static constexpr std::chrono::seconds kToldWithin{2};  ///< And a second for each kPageMax * 10.
-    static constexpr std::chrono::seconds kSilentMax{60};
+    static constexpr std::chrono::seconds kHeartbeatEvery{30};
+    static constexpr std::chrono::seconds kApartMax{2};
+    static constexpr std::chrono::seconds kStandBack{3};
+    static constexpr std::chrono::seconds kReadHolds{2};
+    static constexpr std::chrono::seconds kOnceMoreAfter{60};
+    static constexpr std::chrono::milliseconds kLookMin{10};  ///< However much there is to do.
     static constexpr std::chrono::minutes kCompareEvery{5};
     static constexpr std::int64_t kPageMax = 1000;  ///< Devices read, or told of, at once.
     static constexpr std::int64_t kEndedMax = 500;  ///< Credentials that end, at once.
@@ -54,20 +65,6 @@ class GuardFeeder {
  private:
     using Steady = std::chrono::steady_clock::time_point;
 
-    struct Guard {
-        std::string boot;
-        std::int64_t devices = 0;  ///< That it knows, as it last said.
-        bool whole = false;  ///< It has been sent the whole since it started and we connected.
-        Steady heard;
-    };
-    /// Sent, and not answered by all yet.
-    struct Told {
-        std::string token;
-        std::set<std::string> waiting;  ///< Guards.
-        Steady until;
-        bool whole = false;
-        std::vector<db::KnownDevice> rows;  ///< Of the outbox.
-    };
     struct Report {
         std::string instance;
         topics::GuardReport report;
@@ -76,15 +73,17 @@ class GuardFeeder {
     void run(Intake& intake);
     void hear(const Incoming& message);
     void take_reports();
-    void note(const Report& heard);
-    void feed(Intake& intake);
+    /// False: the lead is to be given up.
+    bool feed(Intake& intake);
+    bool is_apart(Intake& intake);
+    void take_lead();
+    void leave_lead();
     void finish_told();
-    void give_up_told();
+    bool give_up_told();
     void end_due();
     void compare();
     bool send_whole(Intake& intake);
     bool send_changes(Intake& intake);
-    void expect(Told told);
     bool make_room(Intake& intake, std::string& lines, std::size_t more);
     std::string next_token();
     std::chrono::milliseconds patience() const;
@@ -101,8 +100,8 @@ class GuardFeeder {
     bool stopping_ = false;
 
     // The thread's own.
-    std::map<std::string, Guard> guards_;
-    std::optional<Told> told_;
+    GuardWatch watch_;
+    bool leading_ = false;
     std::optional<topics::Instant> next_end_;
     std::uint64_t connections_ = 0;
     std::string token_base_;
@@ -110,6 +109,10 @@ class GuardFeeder {
     bool compare_due_ = false;
     Steady compared_;
     Steady not_before_;  ///< Nothing is sent until then: it could not be.
+    Steady lead_not_before_;
+    Steady asked_;                 ///< A question was last sent.
+    std::optional<Steady> apart_;  ///< Not connected since.
+    std::optional<Steady> once_more_;
     std::thread thread_;
 };
 

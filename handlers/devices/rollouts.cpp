@@ -81,7 +81,6 @@ void withdraw(db::Tx& tx, const db::Rollout& rollout, std::span<const db::Rollou
               Instant now) {
     std::vector<db::EndedOffer> ended;
     for (const db::RolloutDevice& one : devices) {
-        if (one.state != OfferState::waiting && one.state != OfferState::offered) continue;
         if (one.state == OfferState::offered) db::want_firmware(tx, one.device, std::nullopt);
         ended.push_back({one.device, OfferState::skipped});
     }
@@ -90,8 +89,9 @@ void withdraw(db::Tx& tx, const db::Rollout& rollout, std::span<const db::Rollou
 
 void advance_rollouts(Work& work, db::Tx& tx) {
     for (const db::Rollout& rollout : db::running_rollouts(tx)) {
-        const auto devices = db::rollout_devices_now(tx, rollout.rollout);
-        const RolloutStep step = step_rollout(rollout, devices, work.now);
+        const auto devices = db::open_rollout_devices(tx, rollout.rollout);
+        const RolloutStep step =
+            step_rollout(rollout, db::rollout_so_far(tx, rollout), devices, work.now);
         end_offers(work, tx, rollout, step.ended);
         offer(work, tx, rollout, step.offer);
         if (!step.end) continue;

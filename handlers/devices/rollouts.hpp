@@ -13,7 +13,8 @@ inline constexpr std::chrono::seconds kRolloutsEvery{1};
 /// which process does it.
 void advance_rollouts(Work& work, db::Tx& tx);
 
-/// Takes back what was offered and not answered, and skips who waits. Devices that had the document
+/// `devices` are the open ones: takes back what was offered and not answered, and skips who waits.
+/// Devices that had the document
 /// pulled already may still come back with it; their birth then says so.
 void withdraw(db::Tx& tx, const db::Rollout& rollout, std::span<const db::RolloutDevice> devices,
               topics::Instant now);

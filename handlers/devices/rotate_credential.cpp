@@ -1,10 +1,11 @@
-// A device replaces its own credential; the one before lives on for the overlap.
+// A device replaces its own credential; the one that it showed lives on for the overlap.
 //
 //   in      ask devices.rotate_credential   refusable, expires; by the device itself
 //   decides why_not_rotate(), plan_rotate() in rules.cpp
 //   writes  devices.credentials             credentials_at_most_four, credentials_hash_once
 //   event   devices.credential_rotated
-//   answer  {device} | inactive_device | limit_reached | taken (the hash was used before) | invalid
+//   answer  {device} | inactive_device | claim_refused (what was shown is dead) | limit_reached |
+//           taken (the hash was used before) | invalid
 
 #include "db/access/devices_store.hpp"
 #include "handlers/devices/commands.hpp"
@@ -20,11 +21,13 @@ AskOutcome rotate_credential(const AskItem& item, const RotateCredential& ask, W
             why_not_wanted(ask.secret_sha256, ask.certificate_sha256, ask.ends_s, work.now)) {
         return *refusal;
     }
-    if (!is_hash(ask.nonce_sha256)) return no_hash();
+    if (!is_hash(ask.nonce_sha256) || !is_hash(ask.shown_sha256)) return no_hash();
     const auto identity = db::lock_device(tx, ask.device);
     const auto living = db::living_credentials(tx, ask.device);
     const auto made = db::count_credentials(tx, ask.device, work.now - std::chrono::hours{24});
-    if (auto refusal = why_not_rotate(identity, living, made)) return *refusal;
+    if (auto refusal = why_not_rotate(identity, living, ask.shown_sha256, made, work.now)) {
+        return *refusal;
+    }
 
     const CredentialPlan plan = plan_rotate(living, ask, work.now);
     AskResult result;

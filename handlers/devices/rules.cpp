@@ -115,9 +115,12 @@ std::optional<Refusal> why_not_claim(const ClaimedDevice& device, const ClaimDev
 
 std::optional<Refusal> why_not_rotate(const std::optional<db::DeviceIdentity>& identity,
                                       const std::vector<Credential>& living,
-                                      std::int64_t made_lately) {
+                                      const std::string& shown_sha256, std::int64_t made_lately,
+                                      Instant now) {
     if (!identity) return Refusal{Code::unknown_device, ""};
     if (!identity->active || living.empty()) return Refusal{Code::inactive_device, ""};
+    const auto shown = std::ranges::find(living, shown_sha256, &Credential::sha256);
+    if (shown == living.end() || is_over(*shown, now)) return Refusal{Code::claim_refused, ""};
     if (made_lately >= kCredentialsPerDayMax) {
         return Refusal{Code::limit_reached, "credentials in one day"};
     }
@@ -144,8 +147,7 @@ CredentialPlan plan_rotate(const std::vector<Credential>& living, const RotateCr
     CredentialPlan plan;
     const Instant overlap_ends = now + std::chrono::seconds{ask.overlap_seconds};
     for (const Credential& one : living) {
-        const bool newest = &one == &living.front();
-        if (!newest || is_over(one, now) || ask.overlap_seconds == 0) {
+        if (one.sha256 != ask.shown_sha256 || is_over(one, now) || ask.overlap_seconds == 0) {
             plan.ends.push_back(death_of(one, now));
         } else if (!one.ends || *one.ends > overlap_ends) {
             plan.ends.push_back({one.id, overlap_ends, std::nullopt});
@@ -153,6 +155,11 @@ CredentialPlan plan_rotate(const std::vector<Credential>& living, const RotateCr
     }
     plan.addition = made(wanted, ask.nonce_sha256, free_place(living, plan.ends));
     return plan;
+}
+
+db::Watch watch_on(db::Watch before, Instant now) {
+    const bool broken = now - before.watched > kWatchGapMax || now - before.taken > kTakenGapMax;
+    return {now, before.taken, broken ? now : before.listening_since};
 }
 
 std::vector<CredentialEnd> plan_revoke(const std::vector<Credential>& living, Instant now) {

@@ -50,10 +50,12 @@ std::optional<topics::Refusal> why_not_claim(const ClaimedDevice& device,
                                              const topics::ClaimDevice& ask, topics::Instant now);
 
 /// Why a device may not have another credential: unknown or revoked, or it has no living one to
-/// replace, or too many were made lately.
+/// replace, or the one that it showed has died meanwhile (claim_refused), or too many were made
+/// lately.
 std::optional<topics::Refusal> why_not_rotate(const std::optional<db::DeviceIdentity>& identity,
                                               const std::vector<db::Credential>& living,
-                                              std::int64_t made_lately);
+                                              const std::string& shown_sha256,
+                                              std::int64_t made_lately, topics::Instant now);
 /// Credentials that a device may be given within a day.
 inline constexpr std::int64_t kCredentialsPerDayMax = 100;
 
@@ -67,14 +69,23 @@ struct CredentialPlan {
 /// certificate is another one each time it is signed).
 CredentialPlan plan_claim(const ClaimedDevice& device, const topics::ClaimDevice& ask,
                           topics::Instant now);
-/// After why_not_rotate() said nothing. The present one lives on for the overlap, unless it ends
-/// before; older ones die. A repeat (the same nonce) replaces what it gave before, where it
-/// differs.
+/// After why_not_rotate() said nothing. The one that was shown lives on for the overlap, unless it
+/// ends before: whoever asks holds it, and may never get the answer. All others die: they may be in
+/// other hands. A repeat (the same nonce) replaces what it gave before, where it differs.
 CredentialPlan plan_rotate(const std::vector<db::Credential>& living,
                            const topics::RotateCredential& ask, topics::Instant now);
 /// Everything dies.
 std::vector<db::CredentialEnd> plan_revoke(const std::vector<db::Credential>& living,
                                            topics::Instant now);
+
+/// Since when we have been listening: until now, when silence was not looked for, or nothing taken
+/// from the broker, for so long that devices may have spoken and nobody heard. Without any device
+/// that speaks, the guard does, every GuardFeeder::kHeartbeatEvery.
+db::Watch watch_on(db::Watch before, topics::Instant now);
+inline constexpr std::chrono::seconds kWatchGapMax{15};
+inline constexpr std::chrono::seconds kTakenGapMax{45};
+/// Taking is noted once in so long.
+inline constexpr std::chrono::seconds kTakenEvery{5};
 
 /// More connections of one device within db::kBirthsCounted are two devices with one identity that
 /// take each other's place, or a radio that can not stay connected.

@@ -17,7 +17,7 @@ AskOutcome stop_rollout(const AskItem& item, const StopRollout& ask, Work& work,
     const auto rollout = db::lock_rollout(tx, ask.rollout);
     if (!rollout) return Refusal{Code::unknown_rollout, ""};
     if (!rollout->running) return Refusal{Code::not_open, ""};
-    withdraw(tx, *rollout, db::rollout_devices_now(tx, ask.rollout), work.now);
+    withdraw(tx, *rollout, db::open_rollout_devices(tx, ask.rollout), work.now);
     db::end_rollout(tx, ask.rollout, "stopped", ask.reason, work.now);
     Event& event = work.log(item, "devices", "rollout_stopped",
                             "rollout:" + std::to_string(ask.rollout.value));

@@ -1,12 +1,14 @@
 // What only time tells: who has fallen silent, who is away for too long; and what the history of
 // devices may forget.
 //
+//   decides watch_on() in rules.cpp: our own absence is not the devices' silence
 //   writes  devices.presence, devices.fleet, devices.telemetry
 //   event   devices.silent
 //   alarm   device_away
 
 #include "db/access/devices_store.hpp"
 #include "handlers/devices/commands.hpp"
+#include "handlers/devices/rules.hpp"
 
 namespace klyuchnik::handlers::devices {
 
@@ -23,7 +25,10 @@ constexpr std::chrono::hours kForgetAfter{90 * 24};
 }  // namespace
 
 void mark_silent(Work& work, db::Tx& tx) {
-    for (const db::DeviceAndConnection& silent : db::mark_silent(tx, work.now, kSilentMax)) {
+    const db::Watch watch = watch_on(db::lock_watch(tx), work.now);
+    db::save_watch(tx, watch);
+    for (const db::DeviceAndConnection& silent :
+         db::mark_silent(tx, work.now, watch.listening_since, kSilentMax)) {
         work.log(silent.device, "silent", source_of(silent.device, silent.cn));
     }
 }

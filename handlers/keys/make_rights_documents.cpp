@@ -8,6 +8,7 @@
 //           runtime.blobs, runtime.documents, runtime.wanted
 //   event   keys.rights_document_made
 //   alarm   rights_too_large: the last version that did fit stays
+//           rights_refused: the database refused the next version, it is tried again
 //   sends   an ack with the new version to the cabinet, if it is here
 
 #include "handlers/keys/make_rights_documents.hpp"
@@ -33,6 +34,7 @@ constexpr std::string_view kReaction = "keys.rights_documents";
 constexpr std::string_view kTask = "keys.look_at_all_cabinets";
 constexpr std::string_view kDocument = "rights";
 constexpr std::string_view kTooLarge = "rights_too_large";
+constexpr std::string_view kRefused = "rights_refused";
 constexpr std::chrono::hours kLookEvery{24};
 constexpr std::chrono::milliseconds kLookSoon{50};
 constexpr std::chrono::hours kNothingDue{1};
@@ -103,6 +105,8 @@ void look_at(const db::ClaimedCabinet& claimed, Work& work, db::Tx& tx) {
     const Version held{cursors.front().rights_held};
     const CabinetContent content = read_content(tx, cursors.front(), work.now);
     const std::string subject = "device:" + device.text();
+    // Counts only if all of this is stored.
+    work.alarm_over(kRefused, subject);
     db::CabinetRights rights{device, claimed.version, claimed.digest,
                              static_cast<std::int64_t>(pairs_of(content)), false};
     if (!fits(content)) {
@@ -129,7 +133,7 @@ void look_at(const db::ClaimedCabinet& claimed, Work& work, db::Tx& tx) {
 class Maker {
  public:
     Instant follow(Work& work, db::Tx& tx, bool refused) {
-        if (refused && last_) db::postpone_cabinet(tx, *last_, work.now + kAfterRefusal);
+        if (refused && last_) put_off(*last_, work, tx);
         last_.reset();
         if (refused) return work.now;
         const auto claimed = db::claim_cabinet(tx, work.now, work.now - kBetweenVersions);
@@ -144,6 +148,13 @@ class Maker {
     }
 
  private:
+    static void put_off(const DeviceId& cabinet, Work& work, db::Tx& tx) {
+        db::postpone_cabinet(tx, cabinet, work.now + kAfterRefusal);
+        EventIds ids;
+        ids.device = cabinet;
+        work.alarm(kRefused, "device:" + cabinet.text(), 3, ids);
+    }
+
     std::optional<DeviceId> last_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "handlers/runtime/journal_rules.hpp"
 #include "topics/limits.hpp"
 #include "topics/sha256.hpp"
 
@@ -112,11 +113,13 @@ RightsDocument build_rights_document(const CabinetContent& content, Version vers
 }
 
 bool needs_version(const db::ClaimedCabinet& now_valid, const std::string& digest, Version held) {
-    return now_valid.version.value == 0 || now_valid.digest != digest || held > now_valid.version;
+    return now_valid.version.value == 0 || now_valid.digest != digest ||
+           believed_rights(held, now_valid.version) > now_valid.version;
 }
 
 Version next_version(const db::ClaimedCabinet& now_valid, Version held) {
-    return Version{std::max(now_valid.version, held).value + 1};
+    const Version believed = believed_rights(held, now_valid.version);
+    return Version{std::max(now_valid.version, believed).value + 1};
 }
 
 }  // namespace klyuchnik::handlers::keys

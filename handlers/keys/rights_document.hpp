@@ -37,10 +37,10 @@ topics::RightsDocument build_rights_document(const CabinetContent& content, topi
 
 /// Whether another version is to be made: what it says has changed, none was made yet, or the
 /// cabinet holds a later one than we know of (the database was restored), which then may say
-/// anything.
+/// anything. What nobody can have given it counts for nothing (believed_rights()).
 bool needs_version(const db::ClaimedCabinet& now_valid, const std::string& digest,
                    topics::Version held);
-/// Above everything that was ever given out.
+/// Above everything that was ever given out, as far as the cabinet is believed.
 topics::Version next_version(const db::ClaimedCabinet& now_valid, topics::Version held);
 
 }  // namespace klyuchnik::handlers::keys

@@ -72,9 +72,32 @@ Step time_over(CommandRecord& command, Instant now) {
     }
 }
 
+Step lose_sight(CommandRecord& command, Instant now) {
+    if (!db::is_open(command.state)) return {};
+    return end(command, CommandState::unknown, now);
+}
+
+db::Forgotten forgotten_after_birth(const topics::DeviceId& device, std::int64_t last, bool fresh,
+                                    bool forgot) {
+    constexpr std::int64_t kNone = topics::limits::kIntegerMax;
+    return {device, last <= kCommandNumberMax ? last : 0,
+            forgot  ? 0
+            : fresh ? last
+                    : kNone,
+            forgot ? 0 : kNone};
+}
+
+std::optional<std::chrono::seconds> life_left(Instant expires, Instant now) {
+    const auto left = std::chrono::floor<std::chrono::seconds>(expires - now);
+    if (left < kCommandLifeMin) return std::nullopt;
+    return left;
+}
+
 Sending judge_sending(const CommandRecord& command, const db::CommandTarget* target,
                       std::size_t bytes, Instant now) {
-    if (!target || target->next != command.number || now >= command.expires) return Sending::sleep;
+    if (!target || target->next != command.number || !life_left(command.expires, now)) {
+        return Sending::sleep;
+    }
     const auto most = static_cast<std::size_t>(std::max<std::int64_t>(target->packet_bytes_max, 0));
     if (most > 0 && bytes + kPacketAroundBytes > most) return Sending::too_large;
     return Sending::send;
@@ -90,7 +113,9 @@ void mark_sent(CommandRecord& command, Instant now) {
 }
 
 void mark_asleep(CommandRecord& command, Instant now) {
-    command.send_after = now + kCommandAsleep;
+    // In its last second it is only waited for until the next one of the device may go.
+    const bool dying = now < command.expires && !life_left(command.expires, now);
+    command.send_after = dying ? command.expires : now + kCommandAsleep;
 }
 
 Step mark_too_large(CommandRecord& command, Instant now) {

@@ -22,6 +22,11 @@
 /// | unknown by the device's word | no more | as it is | the same | |
 /// | done, failed, expired by the device's word | no more | as it is | as it is | |
 ///
+/// After a birth of a device that has lost its memory (its flash was wiped, restored, or is
+/// another one's), what was sent or accepted is unknown at once: sent again, a slot would open
+/// twice. So is what is queued under a number that the device has seen already: our database is
+/// older than the device, and may have forgotten that it was sent.
+///
 /// The time is over: of a queued one at its expiry, since nobody has heard of it; of a sent one
 /// kCommandSilence later, since the device may have begun it in time and only the report is on its
 /// way; of an accepted one kCommandWorkMax after its expiry. What a device reports is never
@@ -35,6 +40,9 @@ inline constexpr std::chrono::seconds kCommandWorkMax{300};
 inline constexpr std::int64_t kCommandNumberMax = 2'000'000'000;
 /// After a birth the ack must be first: without its time a device runs nothing.
 inline constexpr std::chrono::milliseconds kAfterBirth{200};
+/// With less of its life left a command is not published any more: the device's clock and the way
+/// to it are not better than that, and MQTT counts whole seconds.
+inline constexpr std::chrono::seconds kCommandLifeMin{1};
 /// What can not be sent now (the device is away, another command comes first) sleeps so long,
 /// unless it is woken: by a birth, or by the end of the one before.
 inline constexpr std::chrono::minutes kCommandAsleep{5};
@@ -57,10 +65,22 @@ Step hear_done(db::CommandRecord& command, std::int64_t rc, const std::optional<
 /// `now` is not before `command.overdue`.
 Step time_over(db::CommandRecord& command, topics::Instant now);
 
+/// Nobody will ever say what became of it: unknown, now.
+Step lose_sight(db::CommandRecord& command, topics::Instant now);
+
+/// What a birth makes of its device's open commands. `last`: the highest number that the device has
+/// seen; `fresh`: on a connection that was not known; `forgot`: with a memory that is not the one
+/// that we know.
+db::Forgotten forgotten_after_birth(const topics::DeviceId& device, std::int64_t last, bool fresh,
+                                    bool forgot);
+
+/// How long the broker may keep a command that is published now; nothing when it is too late.
+std::optional<std::chrono::seconds> life_left(topics::Instant expires, topics::Instant now);
+
 /// What the dispatcher does with a queued or sent command whose time to be sent has come.
 enum class Sending : std::uint8_t {
     send,
-    sleep,      ///< The device is away, or another command comes first.
+    sleep,      ///< The device is away, another command comes first, or it is too late.
     too_large,  ///< The device could never take it: failed with 413, now.
 };
 /// `target`: the device, when it is present. `bytes`: of topic and payload.

@@ -29,6 +29,14 @@ void report(const db::CommandRecord& command, const Step& step, const std::strin
     }
 }
 
+void end_open_commands(db::Tx& tx, const DeviceId& device, const std::string& source, Work& work) {
+    std::vector<db::CommandRecord> open = db::open_commands(tx, device);
+    for (db::CommandRecord& command : open) {
+        report(command, time_over(command, work.now), source, work);
+    }
+    db::save_commands(tx, open);
+}
+
 bool CommandStage::place(const FactItem& item, Work& work) {
     Said said;
     said.number.device = item.number.device;
@@ -51,10 +59,13 @@ bool CommandStage::place(const FactItem& item, Work& work) {
     return true;
 }
 
-void CommandStage::born(const DeviceId& device, std::int64_t last, bool fresh) {
-    std::int64_t& seen = born_[device];
-    seen = std::max(seen, last);
-    if (fresh) fresh_[device] = last;
+void CommandStage::born(const DeviceId& device, std::int64_t last, bool fresh, bool forgot) {
+    Born& born = born_[device];
+    born.last = std::max(born.last, last);
+    born.forgot = born.forgot || forgot;
+    if (!fresh) return;
+    born.fresh = true;
+    born.fresh_last = last;
 }
 
 void CommandStage::store(db::Tx& tx, Work& work) {
@@ -63,22 +74,23 @@ void CommandStage::store(db::Tx& tx, Work& work) {
 }
 
 void CommandStage::greet(db::Tx& tx, Work& work) {
-    std::vector<db::CommandNumber> known;
-    for (const auto& [device, last] : fresh_) known.push_back({device, last});
-    std::vector<db::CommandRecord> forgotten = db::forgotten_commands(tx, known);
+    std::vector<db::CommandNumber> seen;
+    std::vector<db::Forgotten> lost;
+    std::vector<DeviceId> devices;
+    for (const auto& [device, born] : born_) {
+        devices.push_back(device);
+        if (born.last > 0 && born.last <= kCommandNumberMax) seen.push_back({device, born.last});
+        lost.push_back(forgotten_after_birth(device, born.fresh ? born.fresh_last : born.last,
+                                             born.fresh, born.forgot));
+    }
+    // First: from here on nobody can queue under a number that a device has seen.
+    db::raise_command_numbers(tx, seen);
+    std::vector<db::CommandRecord> forgotten = db::forgotten_commands(tx, lost);
     for (db::CommandRecord& command : forgotten) {
-        const Step step = time_over(command, work.now);
-        report(command, step, "birth", work);
+        report(command, lose_sight(command, work.now), "birth", work);
         ++ended_[command.state];
     }
     db::save_commands(tx, forgotten);
-    std::vector<db::CommandNumber> seen;
-    std::vector<DeviceId> devices;
-    for (const auto& [device, last] : born_) {
-        devices.push_back(device);
-        if (last > 0 && last <= kCommandNumberMax) seen.push_back({device, last});
-    }
-    db::raise_command_numbers(tx, seen);
     db::wake_commands(tx, devices, work.now + kAfterBirth, work.now);
 }
 

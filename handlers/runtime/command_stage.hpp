@@ -17,6 +17,11 @@ namespace klyuchnik::handlers {
 void report(const db::CommandRecord& command, const Step& step, const std::string& source,
             Work& work);
 
+/// A device is out, or its hardware is another one: what is queued for it expires, what was sent or
+/// accepted is unknown. Locks and stores the rows; after the cursor is held.
+void end_open_commands(db::Tx& tx, const topics::DeviceId& device, const std::string& source,
+                       Work& work);
+
 /// The part of a transaction that concerns what devices say of their commands, of any class: their
 /// facts cmd.accepted and cmd.done, and the last number that a birth has seen. Lives as long as one
 /// transaction; the journal's stage feeds it.
@@ -27,8 +32,9 @@ class CommandStage {
     bool place(const FactItem& item, Work& work);
     /// A device is here, and has seen command numbers up to `last`. `fresh`: on a connection that
     /// was not known before; then what it had accepted above `last` is lost to it, and unknown to
-    /// us.
-    void born(const topics::DeviceId& device, std::int64_t last, bool fresh);
+    /// us. `forgot`: it is not the memory that we know (wiped, restored, foreign, swapped), and
+    /// whatever was sent to it is unknown.
+    void born(const topics::DeviceId& device, std::int64_t last, bool fresh, bool forgot = false);
 
     /// One read and one write for all of them. After the cursors are held, before alarms and events
     /// are written. A cmd.done of a number that nobody gave raises "unknown_command_done".
@@ -46,12 +52,17 @@ class CommandStage {
         std::size_t event = 0;  ///< Its place in Work::events.
         std::string source;
     };
+    struct Born {
+        std::int64_t last = 0;  ///< The highest of all births.
+        std::int64_t fresh_last = 0;
+        bool fresh = false;
+        bool forgot = false;
+    };
     void apply(db::Tx& tx, Work& work);
     void greet(db::Tx& tx, Work& work);
 
     std::vector<Said> said_;  ///< In the devices' order.
-    std::map<topics::DeviceId, std::int64_t> born_;
-    std::map<topics::DeviceId, std::int64_t> fresh_;
+    std::map<topics::DeviceId, Born> born_;
     std::map<db::CommandState, std::int64_t> ended_;
 };
 

@@ -78,19 +78,22 @@ void Dispatcher::run(Intake& intake) {
     db::Listener listener{settings_, db::Channel::commands};
     Instant next = clock_.now();
     while (!readable(stop_fd_, 0ms)) {
-        const auto until = std::chrono::ceil<std::chrono::milliseconds>(next - clock_.now());
-        const auto wait = std::clamp<std::chrono::milliseconds>(until, kLookMin, kLookMax);
-        if (listener.wait(wait, stop_fd_) == Heard::lost) {
-            connection_.reset();
-            if (readable(stop_fd_, 500ms)) break;
-            continue;
-        }
         try {
+            const auto until = std::chrono::ceil<std::chrono::milliseconds>(next - clock_.now());
+            const auto wait = std::clamp<std::chrono::milliseconds>(until, kLookMin, kLookMax);
+            if (listener.wait(wait, stop_fd_) == Heard::lost) {
+                connection_.reset();
+                if (readable(stop_fd_, 500ms)) break;
+                continue;
+            }
             next = work_once(intake);
         } catch (const db::Fault& fault) {
             process::log::warn_every("dispatcher", 5s, "dispatcher: {}", fault.what());
             if (fault.retry() == db::Fault::Retry::after_reconnect) connection_.reset();
             next = clock_.now() + kBrokerAway;
+        } catch (const std::exception& error) {
+            process::log::error("dispatcher: {}", error.what());
+            next = clock_.now() + kFaultPause;
         }
     }
 }
@@ -100,12 +103,13 @@ Instant Dispatcher::work_once(Intake& intake) {
     const bool sending = intake.connected();
     const Look done = look(sending);
     if (!done.messages.empty()) process::crash_point("dispatcher_marked");
-    const Instant now = clock_.now();
     for (const Message& message : done.messages) {
-        const auto left = std::chrono::floor<std::chrono::seconds>(message.expires - now);
+        // By the clock of this moment: the commit may have taken long.
+        const auto left = life_left(message.expires, clock_.now());
         // Not taken: it is repeated anyway.
-        if (intake.try_publish(message.outgoing, std::max(left, 1s))) sent_.inc();
+        if (left && intake.try_publish(message.outgoing, *left)) sent_.inc();
     }
+    const Instant now = clock_.now();
     if (!done.messages.empty()) process::crash_point("dispatcher_published");
     count_open();
     if (done.more) return now;

@@ -50,6 +50,7 @@ class Dispatcher {
 
     static constexpr std::chrono::seconds kLookMax{30};
     static constexpr std::chrono::seconds kBrokerAway{1};
+    static constexpr std::chrono::seconds kFaultPause{1};  ///< After what nobody has thought of.
     static constexpr std::chrono::milliseconds kLookMin{5};
     static constexpr std::int64_t kCommandsMax = 256;  ///< Of each kind in one transaction.
 

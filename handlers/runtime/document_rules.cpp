@@ -8,16 +8,30 @@ namespace klyuchnik::handlers {
 
 using namespace topics;
 
+std::int64_t day_of(Instant now) {
+    return std::chrono::floor<std::chrono::days>(now).time_since_epoch().count();
+}
+
+UploadsSoFar uploads_so_far(std::span<const db::Upload* const> of_device, std::int64_t today) {
+    UploadsSoFar so_far{of_device.size(), 0};
+    for (const db::Upload* upload : of_device) {
+        if (upload->day == today) so_far.bytes_today += upload->day_bytes;
+    }
+    return so_far;
+}
+
 Announced judge_announcement(const DocumentReady& ready, const db::Upload* earlier,
-                             std::size_t names, bool content_here) {
+                             const UploadsSoFar& so_far, bool content_here) {
     if (ready.bytes > static_cast<std::int64_t>(limits::kDocumentBytesMax)) {
         return Announced::refused;
     }
-    if (!earlier && names >= kUploadsPerDeviceMax) return Announced::refused;
+    if (!earlier && so_far.names >= kUploadsPerDeviceMax) return Announced::refused;
     if (content_here) return Announced::here;
     const bool under_way = earlier && earlier->state == db::UploadState::open &&
                            earlier->sha256 == ready.sha256 && earlier->bytes == ready.bytes;
-    return under_way ? Announced::kept : Announced::begun;
+    if (under_way) return Announced::kept;
+    return ready.bytes > kUploadBytesPerDayMax - so_far.bytes_today ? Announced::over_quota
+                                                                    : Announced::begun;
 }
 
 std::optional<std::int64_t> chunk_bytes_of(std::int64_t document_bytes, const Chunk& chunk) {

@@ -24,20 +24,31 @@ inline constexpr std::int64_t kUploadFailuresMax = 3;
 inline constexpr std::int64_t kUploadAsksMax = 200;
 /// Between two unanswered askings at most; the first pause is limits::kChunkRepeat.
 inline constexpr std::chrono::seconds kUploadPauseMax{60};
+/// What may be begun of one device within a day of UTC; what is announced above it is given up.
+inline constexpr std::int64_t kUploadBytesPerDayMax = std::int64_t{64} << 20;
 /// No chunk but the last may be smaller: what fits the smallest packet.
 inline constexpr std::int64_t kUploadChunkBytesMin = 156;
 
 /// What is done about a doc.ready.
 enum class Announced : std::uint8_t {
-    begun,    ///< To be fetched from its first chunk.
-    kept,     ///< The same is being fetched already.
-    here,     ///< Its content is here already, whoever it came from.
-    refused,  ///< Too large, or one name too many: it is logged, not fetched.
+    begun,       ///< To be fetched from its first chunk.
+    kept,        ///< The same is being fetched already.
+    here,        ///< The device has sent this content before, and it is kept.
+    refused,     ///< Too large, or one name too many: it is logged, not fetched.
+    over_quota,  ///< Above kUploadBytesPerDayMax: it has failed before it began.
 };
-/// `earlier`: the upload of this name, if there ever was one; `names`: how many the device has;
-/// `content_here`: there is a blob with this hash.
+/// What a device has so far.
+struct UploadsSoFar {
+    std::size_t names = 0;
+    std::int64_t bytes_today = 0;  ///< That were begun.
+};
+/// Days since 1970, by UTC.
+std::int64_t day_of(topics::Instant now);
+UploadsSoFar uploads_so_far(std::span<const db::Upload* const> of_device, std::int64_t today);
+/// `earlier`: the upload of this name, if there ever was one; `content_here`: it came from this
+/// very device before.
 Announced judge_announcement(const topics::DocumentReady& ready, const db::Upload* earlier,
-                             std::size_t names, bool content_here);
+                             const UploadsSoFar& so_far, bool content_here);
 
 /// How a chunk goes with an open upload whose hash begins as the chunk says.
 enum class Fit : std::uint8_t {

@@ -114,20 +114,20 @@ void DocumentStage::store(db::Tx& tx, Work& work) {
 
 void DocumentStage::announce_all(db::Tx& tx, Work& work) {
     if (ready_.empty()) return;
-    std::vector<std::string> hashes;
-    for (const Ready& one : ready_) hashes.push_back(one.fact.sha256);
-    std::ranges::sort(hashes);
-    hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
-    const auto here = db::use_blobs(tx, hashes, work.now);
+    std::set<db::ReceivedContent> said;
+    for (const Ready& one : ready_) said.insert({one.device, one.fact.sha256});
+    const std::vector<db::ReceivedContent> wanted{said.begin(), said.end()};
+    const auto here = db::received_content(tx, wanted);
+    const std::int64_t today = day_of(work.now);
     std::vector<db::UploadName> begun;
     for (const Ready& one : ready_) {
         const db::UploadName name{one.device, one.fact.document};
         const auto found = uploads_.find(name);
-        const auto names = static_cast<std::size_t>(
-            std::ranges::count(uploads_, one.device, [](const auto& e) { return e.first.device; }));
+        const db::Upload* const earlier = found == uploads_.end() ? nullptr : &found->second.upload;
+        const db::ReceivedContent content{one.device, one.fact.sha256};
         const Announced verdict =
-            judge_announcement(one.fact, found == uploads_.end() ? nullptr : &found->second.upload,
-                               names, std::ranges::find(here, one.fact.sha256) != here.end());
+            judge_announcement(one.fact, earlier, so_far(one.device, today),
+                               std::ranges::find(here, content) != here.end());
         if (verdict == Announced::kept) continue;
         if (verdict == Announced::refused) {
             Event& event = log_document(work, "document_refused", name, one.source);
@@ -135,13 +135,16 @@ void DocumentStage::announce_all(db::Tx& tx, Work& work) {
             work.alarm("document_failed", "device:" + one.device.text(), 2, event.ids);
             continue;
         }
-        Open& open = uploads_[name];
         db::Upload upload;
         upload.device = one.device;
         upload.name = one.fact.document;
         upload.sha256 = one.fact.sha256;
         upload.bytes = one.fact.bytes;
         upload.ask_after = work.now;
+        upload.day = today;
+        if (earlier && earlier->day == today) upload.day_bytes = earlier->day_bytes;
+        if (verdict == Announced::begun) upload.day_bytes += upload.bytes;
+        Open& open = uploads_[name];
         open.upload = std::move(upload);
         open.changed = true;
         open.fresh = verdict == Announced::begun;
@@ -150,9 +153,20 @@ void DocumentStage::announce_all(db::Tx& tx, Work& work) {
             open.upload.state = UploadState::done;
             receive(tx, open.upload, work);
             ++counts_.received;
+        } else if (verdict == Announced::over_quota) {
+            give_up(open.upload, "daily_quota", work);
+            ++counts_.failed;
         }
     }
     db::drop_upload_chunks(tx, begun);
+}
+
+UploadsSoFar DocumentStage::so_far(const DeviceId& device, std::int64_t today) const {
+    std::vector<const db::Upload*> of_device;
+    for (const auto& [name, open] : uploads_) {
+        if (name.device == device) of_device.push_back(&open.upload);
+    }
+    return uploads_so_far(of_device, today);
 }
 
 void DocumentStage::take_chunks() {
@@ -263,7 +277,8 @@ void DocumentStage::ask(Open& open, const Asking& asking, Work& work) {
 }
 
 TimedTask ask_for_chunks() {
-    return {std::string{kTask}, limits::kChunkRepeat, [](Work& work, db::Tx& tx) {
+    return {std::string{kTask}, limits::kChunkRepeat,
+            [](Work& work, db::Tx& tx) {
                 std::vector<db::DueUpload> due = db::due_uploads(tx, work.now, kAskedMax);
                 std::vector<db::UploadPlace> places;
                 for (const db::DueUpload& one : due) {
@@ -290,7 +305,8 @@ TimedTask ask_for_chunks() {
                 }
                 db::save_uploads(tx, changed, work.now);
                 db::drop_upload_chunks(tx, over);
-            }};
+            },
+            true};
 }
 
 }  // namespace klyuchnik::handlers

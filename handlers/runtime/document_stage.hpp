@@ -63,6 +63,7 @@ class DocumentStage {
         std::vector<db::UploadChunk> chunks;
     };
     void announce_all(db::Tx& tx, Work& work);
+    UploadsSoFar so_far(const topics::DeviceId& device, std::int64_t today) const;
     void take_chunks();
     void keep_chunks(db::Tx& tx, topics::Instant now);
     void advance(db::Tx& tx, Work& work);

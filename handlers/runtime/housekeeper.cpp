@@ -18,6 +18,7 @@ namespace klyuchnik::handlers {
 using namespace std::chrono_literals;
 
 namespace {
+constexpr std::string_view kInbox = "forget_inbox";
 constexpr std::chrono::hours kEpochsKept{180 * 24};
 constexpr std::chrono::hours kDeadSessionsKept{24};
 /// Parts of uploads that never became whole, and content that nothing refers to.
@@ -82,20 +83,36 @@ void Housekeeper::work() {
 void Housekeeper::do_chore(const std::string& name, topics::Instant now) {
     // A transaction for each statement: one that takes long must hold up neither handlers nor the
     // other chores. What is left, or was cut short by a kill, goes on at the next due time.
-    for (int statement = 0; statement < kStatementsPerChore; ++statement) {
+    const int most = name == kInbox ? kInboxStatementsPerChore : kStatementsPerChore;
+    for (int statement = 0; statement < most; ++statement) {
         db::Tx tx{connection_};
-        const std::size_t rows = do_once(tx, name, now);
+        const Done done = do_once(tx, name, now);
         tx.commit();
-        forgotten_.inc(static_cast<double>(rows));
-        if (rows < static_cast<std::size_t>(kRowsPerStatement)) return;
+        forgotten_.inc(static_cast<double>(done.rows));
+        if (!done.more || stopping()) return;
     }
 }
 
-std::size_t Housekeeper::do_once(db::Tx& tx, const std::string& name, topics::Instant now) {
+bool Housekeeper::stopping() const {
+    pollfd asked{stop_fd_, POLLIN, 0};
+    return ::poll(&asked, 1, 0) > 0;
+}
+
+Housekeeper::Done Housekeeper::do_once(db::Tx& tx, const std::string& name, topics::Instant now) {
+    if (name == "forget_blobs") {
+        const db::ForgottenBlobs gone =
+            db::forget_blobs(tx, now - kBlobsKept, kRowsPerStatement, kBlobBytesPerStatement);
+        return {gone.rows, gone.more};
+    }
+    const std::size_t rows = forget(tx, name, now);
+    return {rows, rows >= static_cast<std::size_t>(kRowsPerStatement)};
+}
+
+std::size_t Housekeeper::forget(db::Tx& tx, const std::string& name, topics::Instant now) {
     std::size_t rows = 0;
     if (name == "make_partitions") {
         db::make_partitions(tx, kPartitionsAhead);
-    } else if (name == "forget_inbox") {
+    } else if (name == kInbox) {
         rows = db::forget_inbox(tx, now - topics::limits::kInboxKept, kRowsPerStatement);
     } else if (name == "forget_facts") {
         rows =
@@ -118,8 +135,6 @@ std::size_t Housekeeper::do_once(db::Tx& tx, const std::string& name, topics::In
                                  kRowsPerStatement);
     } else if (name == "forget_blob_parts") {
         rows = db::forget_blob_parts(tx, now - kBlobsKept, kRowsPerStatement);
-    } else if (name == "forget_blobs") {
-        rows = db::forget_blobs(tx, now - kBlobsKept, kRowsPerStatement);
     } else if (name == "forget_uploads") {
         rows = db::forget_uploads(tx, now - kUploadsKept, kRowsPerStatement);
     } else if (name == "forget_rights_ended") {

@@ -33,12 +33,22 @@ class Housekeeper {
     static constexpr std::chrono::seconds kLookEvery{30};
     static constexpr std::int64_t kRowsPerStatement = 10'000;
     static constexpr int kStatementsPerChore = 20;
+    /// Of the inbox, every 5 minutes: 6,000 answers a second can be kept and forgotten again.
+    static constexpr int kInboxStatementsPerChore = 200;
+    /// Of content, however many pieces: a statement must be over long before its deadline.
+    static constexpr std::int64_t kBlobBytesPerStatement = std::int64_t{64} << 20;
     static constexpr int kPartitionsAhead = 2;
 
  private:
     void run();
-    std::size_t do_once(db::Tx& tx, const std::string& name, topics::Instant now);
+    struct Done {
+        std::size_t rows = 0;
+        bool more = false;  ///< A limit was reached: there may be more to do.
+    };
+    Done do_once(db::Tx& tx, const std::string& name, topics::Instant now);
+    std::size_t forget(db::Tx& tx, const std::string& name, topics::Instant now);
     void do_chore(const std::string& name, topics::Instant now);
+    bool stopping() const;
 
     db::Connection connection_;
     Retention retention_;

@@ -148,7 +148,11 @@ void InboxStage::keep(const Ask& ask, const AskTopic& topic,
     out.push_back(to(topic, answer));
     const auto* refusal = std::get_if<Refusal>(&outcome);
     const bool expired = refusal && refusal->code == Code::expired;
-    answers_.push_back({key_of(ask), ask.digest, std::move(answer), expired});
+    // What was set aside is kept: it may yet be applied, and answered then.
+    const bool forgettable =
+        refusal && ask.by.account == kClaim && refusal->code != Code::set_aside;
+    (forgettable ? unkept_ : answers_)
+        .push_back({key_of(ask), ask.digest, std::move(answer), expired});
 }
 
 void InboxStage::store(db::Tx& tx, const Work& work, std::string_view domain,
@@ -159,8 +163,10 @@ void InboxStage::store(db::Tx& tx, const Work& work, std::string_view domain,
         }
     }
     for (const Twin& twin : twins_) {
-        const auto first = std::ranges::find(answers_, twin.key, &db::KeptAnswer::key);
-        if (first != answers_.end()) out.push_back(to(twin.topic, first->answer));
+        for (const auto* given : {&answers_, &unkept_}) {
+            const auto first = std::ranges::find(*given, twin.key, &db::KeptAnswer::key);
+            if (first != given->end()) out.push_back(to(twin.topic, first->answer));
+        }
     }
     for (db::DeadLetter& letter : letters_) letter.domain = domain;
     db::keep_answers(tx, answers_, now_);

@@ -17,6 +17,9 @@ std::string role_of(db::Tx& tx, const topics::Caller& by);
 /// The part of a transaction that concerns asks: finds what was answered before, looks up who asks,
 /// refuses what came too late, and at the end keeps and sends the answers. Lives as long as one
 /// transaction.
+///
+/// A refused claim is not kept: anybody may claim, under ids that they invent, nothing has
+/// happened, and a repeat is judged anew.
 class InboxStage {
  public:
     /// Two reads at most: kept answers, and the roles of the callers.
@@ -55,6 +58,7 @@ class InboxStage {
     std::map<db::AskKey, std::uint64_t> placed_;
     std::vector<Twin> twins_;
     std::vector<db::KeptAnswer> answers_;
+    std::vector<db::KeptAnswer> unkept_;  ///< Given, and forgotten after this transaction.
     std::vector<db::DeadLetter> letters_;
     Counts counts_;
 };

@@ -152,6 +152,10 @@ BirthVerdict judge_birth(const db::Cursor& cursor, const Birth& birth, bool reta
     return verdict;
 }
 
+Version believed_rights(Version said, Version given) {
+    return said.value <= kRightsVersionMax || said <= given ? said : Version{0};
+}
+
 FactTime time_of(const DeviceTime& said, const db::Cursor& cursor, Instant received,
                  std::optional<std::int64_t> error) {
     if (is_set(said) && !is_wrong(error)) {

@@ -68,6 +68,13 @@ struct BirthVerdict {
 BirthVerdict judge_birth(const db::Cursor& cursor, const topics::Birth& birth, bool retained,
                          std::optional<topics::Epoch> issued, topics::Instant now);
 
+/// Of its rights, claimed by a birth; the next version must still fit.
+inline constexpr std::int64_t kRightsVersionMax = 2'000'000'000;
+/// The version that a device is believed to hold: what it says, up to kRightsVersionMax or to
+/// `given`, the last one that it was given; else 0, which is none that we know of. So a broken
+/// flash can not use up the versions that are left.
+topics::Version believed_rights(topics::Version said, topics::Version given);
+
 /// A fact's place in time, as well as it can be told.
 struct FactTime {
     topics::Instant at;

@@ -40,6 +40,11 @@ bool is_runtime_kind(const FactBody& body) {
            std::holds_alternative<FirmwareFailed>(body);
 }
 
+/// Whether a device that got a new epoch for this has not the memory that we know.
+bool is_other_memory(std::string_view why) {
+    return why == "wiped" || why == "restored" || why == "foreign" || why == "swapped";
+}
+
 /// The connection of a birth that is not to be worked on now.
 std::optional<Connection> put_off_birth(const Message& message, std::size_t backlog) {
     const auto* state = std::get_if<StateMessage>(&message.body);
@@ -268,6 +273,13 @@ bool JournalStage::apply_own(const FactItem& item, Work& work) {
     const std::string subject = device_subject(item.number.device);
     std::string type = item.fact.kind;
     std::ranges::replace(type, '.', '_');
+    if (const auto* failed = std::get_if<FirmwareFailed>(&item.fact.body)) {
+        const auto held = held_.find(item.number.device);
+        // Said late, of a version that is not offered any more, it counts against no roll-out.
+        if (held == held_.end() || held->second.cursor.firmware_wanted != failed->version) {
+            type = "firmware_failed_earlier";
+        }
+    }
     Event& event = work.log(item, "devices", type, subject);
     event.ids.epoch = item.number.epoch;
     event.ids.first = item.number.sequence;
@@ -301,18 +313,21 @@ void JournalStage::place_birth(const Birth& birth, bool retained, Held& held, Wo
         acknowledge(held, birth.cn, AckError::hello, out);
         return;
     }
+    const bool forgot = verdict.fresh && verdict.new_epoch && is_other_memory(verdict.why);
     if (verdict.fresh) {
         if (verdict.lost) lose(held, verdict.lost_epoch, *verdict.lost, work);
         if (verdict.new_epoch) held.stored.clear();
         held.cursor = std::move(verdict.cursor);
         held.cursor.packet_bytes_max = birth.packet_bytes_max;
-        held.cursor.rights_held = birth.rights_version;
+        const Version rights =
+            believed_rights(Version{birth.rights_version}, Version{held.cursor.rights_wanted});
+        held.cursor.rights_held = rights.value;
         held.changed = true;
         documents_.born(held.cursor.device);
-        if (birth.rights_version > held.cursor.rights_wanted) {
+        if (rights.value > held.cursor.rights_wanted) {
             // The database was restored: what the device holds is of a time that nobody knows here.
             work.log(held.cursor.device, "rights_ahead", source_of(held.cursor.device, birth.cn))
-                .ids.version = Version{birth.rights_version};
+                .ids.version = rights;
         }
         note_epoch({held.cursor.device, birth.cn, held.cursor.epoch,
                     verdict.new_epoch ? verdict.why : "kept"});
@@ -329,7 +344,7 @@ void JournalStage::place_birth(const Birth& birth, bool retained, Held& held, Wo
         }
     }
     work.items.push_back(StateItem{held.cursor.device, birth, verdict.fresh, retained});
-    commands_.born(held.cursor.device, birth.last_command, verdict.fresh);
+    commands_.born(held.cursor.device, birth.last_command, verdict.fresh, forgot);
     acknowledge(held, birth.cn, birth.epoch == held.cursor.epoch ? AckError::none : AckError::epoch,
                 out);
 }

@@ -36,7 +36,8 @@ class JournalStage {
                std::vector<Outgoing>& out);
 
     /// A fact outside its batch, that was set aside before. False: it is of no kind that the
-    /// runtime applies itself, and a domain's to decide. store() writes what followed.
+    /// runtime applies itself, and a domain's to decide. store() writes what followed. (A
+    /// firmware.failed counts as an earlier one then.)
     bool apply_alone(const FactItem& item, Work& work) { return apply_own(item, work); }
 
     /// After the domain has decided, before alarms and events are written. `domain` names it in

@@ -110,20 +110,41 @@ void settle(const db::Letter& letter, const LetterSource& source, const Tried& t
     if (tried.failed) raise_dead_letter(work, domain, letter.source);
 }
 
+/// Opens a letter again that is not claimed any more.
+void give_up(const db::Letter& letter, const std::string& why, std::string_view domain,
+             db::Connection& connection, Instant now) {
+    db::Tx tx{connection};
+    // Nobody held it between the two transactions, or it is settled by now.
+    const auto again = db::claim_letter(tx, std::string{domain}, LetterId{letter.letter.value - 1});
+    if (!again || again->letter != letter.letter) return;
+    Work work;
+    work.now = now;
+    settle(letter, parse_letter_source(letter.source), {"", why}, domain, work, tx);
+    store_alarms_and_events(tx, work);
+    tx.commit();
+}
+
 /// The letter that was claimed; none when there is no further one.
 std::optional<db::Letter> retry_one(Domain& domain, db::Connection& connection, Instant now,
-                                    LetterId after, std::vector<Outgoing>& out) {
+                                    LetterId after, std::vector<Outgoing>& out,
+                                    LetterTries& tries) {
     std::optional<db::Letter> letter;
     const std::string name{domain.name()};
+    std::string why;
+    bool refused = false;
     try {
         db::Tx tx{connection};
         letter = db::claim_letter(tx, name, after);
         if (!letter) return std::nullopt;
+        const auto failed = tries.find(letter->letter);
+        const bool over = failed != tries.end() && failed->second.times >= kLetterTriesMax;
         Work work;
         work.now = now;
         const LetterSource source = parse_letter_source(letter->source);
         Tried tried{"", "there is nothing to try again"};
-        if (source.of == LetterOf::fact) {
+        if (over) {
+            tried = {"", failed->second.why};
+        } else if (source.of == LetterOf::fact) {
             tried = try_fact(*letter, source.number, domain, work, tx);
         } else if (source.of == LetterOf::ask) {
             tried = try_ask(*letter, domain, work, tx);
@@ -131,26 +152,31 @@ std::optional<db::Letter> retry_one(Domain& domain, db::Connection& connection, 
         settle(*letter, source, tried, name, work, tx);
         store_alarms_and_events(tx, work);
         tx.commit();
+        tries.erase(letter->letter);
         out.insert(out.end(), work.out.begin(), work.out.end());
         return letter;
     } catch (const db::Fault& fault) {
-        if (!letter || fault.retry() != db::Fault::Retry::one_by_one) throw;
-        process::log::warn_every("letter " + name, std::chrono::seconds{1},
-                                 "{}: letter {} failed again: {}", name, letter->letter.value,
-                                 fault.what());
-        db::Tx tx{connection};
-        // Nobody held it between the two transactions, or it is settled by now.
-        const auto again = db::claim_letter(tx, name, LetterId{letter->letter.value - 1});
-        if (again && again->letter == letter->letter) {
-            Work work;
-            work.now = now;
-            settle(*letter, parse_letter_source(letter->source), {"", fault.what()}, name, work,
-                   tx);
-            store_alarms_and_events(tx, work);
-            tx.commit();
+        if (!letter) throw;
+        why = fault.what();
+        refused = fault.retry() == db::Fault::Retry::one_by_one;
+        if (fault.retry() == db::Fault::Retry::after_reconnect) {
+            LetterFailure& failure = tries[letter->letter];
+            failure = {failure.times + 1, why};
+            throw;
         }
-        return letter;
+    } catch (const std::exception& error) {
+        if (!letter) throw;
+        why = error.what();
     }
+    process::log::warn_every("letter " + name, std::chrono::seconds{1},
+                             "{}: letter {} failed again: {}", name, letter->letter.value, why);
+    LetterFailure& failure = tries[letter->letter];
+    failure = {failure.times + 1, why};
+    if (refused || failure.times >= kLetterTriesMax) {
+        give_up(*letter, why, name, connection, now);
+        tries.erase(letter->letter);
+    }
+    return letter;
 }
 
 }  // namespace
@@ -179,14 +205,21 @@ void raise_dead_letter(Work& work, std::string_view domain, const std::string& s
 }
 
 std::size_t retry_letters(Domain& domain, db::Connection& connection, const process::Clock& clock,
-                          std::size_t letters_max, std::vector<Outgoing>& out) {
+                          std::size_t letters_max, std::vector<Outgoing>& out, LetterTries& tries) {
     std::size_t tried = 0;
     LetterId after;
+    LetterTries still;
     while (tried < letters_max) {
-        const auto letter = retry_one(domain, connection, clock.now(), after, out);
-        if (!letter) break;
+        const auto letter = retry_one(domain, connection, clock.now(), after, out, tries);
+        if (!letter) {
+            // What is not there any more has been settled elsewhere.
+            tries = std::move(still);
+            break;
+        }
         after = letter->letter;
         ++tried;
+        const auto failed = tries.find(after);
+        if (failed != tries.end()) still.insert(*failed);
     }
     return tried;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,10 +33,19 @@ void raise_dead_letter(Work& work, std::string_view domain, const std::string& s
 /// what it would have been, an ask's kept answer is replaced (nobody waits for it any more). Its
 /// time is not looked at: an administrator wants it now. Who asked must still be allowed to.
 ///
-/// Refused by the database again: the letter is open again, with the new reason. Returns how many
-/// were tried, at most `letters_max`. Throws db::Fault for everything but data that is refused; the
-/// letter is as it was then.
+/// Refused by the database again: the letter is open again, with the new reason. After any other
+/// failure it stays as it was and the next one has its turn; when it has failed kLetterTriesMax
+/// times it is open again too. Returns how many were tried, at most `letters_max`; while `tries` is
+/// not empty some are to be tried again. Throws db::Fault when the connection is lost (which counts
+/// as a failure: a letter that breaks it each time must not hold up the others for ever).
+inline constexpr int kLetterTriesMax = 3;
+struct LetterFailure {
+    int times = 0;
+    std::string why;
+};
+/// What one thread remembers of letters that failed; its own.
+using LetterTries = std::map<db::LetterId, LetterFailure>;
 std::size_t retry_letters(Domain& domain, db::Connection& connection, const process::Clock& clock,
-                          std::size_t letters_max, std::vector<Outgoing>& out);
+                          std::size_t letters_max, std::vector<Outgoing>& out, LetterTries& tries);
 
 }  // namespace klyuchnik::handlers

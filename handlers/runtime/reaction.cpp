@@ -76,33 +76,40 @@ void Reactions::run(Intake& intake) {
     db::Listener listener{listening_, db::Channel::placed};
     Instant next = clock_.now();
     while (!readable(stop_fd_, 0ms)) {
-        const auto until = std::chrono::ceil<std::chrono::milliseconds>(next - clock_.now());
-        const auto wait = std::clamp<std::chrono::milliseconds>(until, kLookMin, kLookMax);
-        if (listener.wait(wait, stop_fd_) == Heard::lost) {
-            for (const auto& entry : entries_) entry->connection.reset();
-            if (readable(stop_fd_, 500ms)) break;
-            continue;
+        try {
+            const auto until = std::chrono::ceil<std::chrono::milliseconds>(next - clock_.now());
+            const auto wait = std::clamp<std::chrono::milliseconds>(until, kLookMin, kLookMax);
+            if (listener.wait(wait, stop_fd_) == Heard::lost) {
+                for (const auto& entry : entries_) entry->connection.reset();
+                if (readable(stop_fd_, 500ms)) break;
+                continue;
+            }
+            next = work([&](const Outgoing& message) { intake.publish(message); },
+                        [&] { return intake.connected(); });
+        } catch (const std::exception& error) {
+            process::log::error("reactions: {}", error.what());
+            next = clock_.now() + kTryAgain;
         }
-        next = work([&](const Outgoing& message) { intake.publish(message); });
     }
 }
 
-Instant Reactions::work(const Send& send) {
+Instant Reactions::work(const Send& send, const Connected& connected) {
     Instant next = clock_.now() + kLookMax;
     for (const auto& entry : entries_) {
         for (std::size_t i = 0; i < entry->reactions.size(); ++i) {
-            next = std::min(next, do_reaction(*entry, i, send));
+            next = std::min(next, do_reaction(*entry, i, send, connected));
         }
     }
     return next;
 }
 
-Instant Reactions::do_reaction(Entry& entry, std::size_t which, const Send& send) {
+Instant Reactions::do_reaction(Entry& entry, std::size_t which, const Send& send,
+                               const Connected& connected) {
     Entry::One& one = entry.reactions[which];
     try {
         while (true) {
             const bool more = react(entry, one.reaction, send);
-            const Instant next = follow(entry, which, send);
+            const Instant next = follow(entry, which, send, connected);
             // The wish to stop is looked at between two rounds.
             if (readable(stop_fd_, 0ms)) return next;
             if (!more && next > clock_.now()) return next;
@@ -112,8 +119,11 @@ Instant Reactions::do_reaction(Entry& entry, std::size_t which, const Send& send
         process::log::warn_every("reaction " + one.reaction.name, 5s, "{}: {}", one.reaction.name,
                                  fault.what());
         if (fault.retry() == db::Fault::Retry::after_reconnect) entry.connection.reset();
-        return clock_.now() + kTryAgain;
+    } catch (const std::exception& error) {
+        faults_.inc();
+        process::log::error("{}: {}", one.reaction.name, error.what());
     }
+    return clock_.now() + kTryAgain;
 }
 
 bool Reactions::react(Entry& entry, const Reaction& reaction, const Send& send) {
@@ -134,11 +144,13 @@ bool Reactions::react(Entry& entry, const Reaction& reaction, const Send& send) 
     return events.size() == static_cast<std::size_t>(kPageMax);
 }
 
-Instant Reactions::follow(Entry& entry, std::size_t which, const Send& send) {
+Instant Reactions::follow(Entry& entry, std::size_t which, const Send& send,
+                          const Connected& connected) {
     Entry::One& one = entry.reactions[which];
     Instant next = clock_.now() + kLookMax;
     if (!one.reaction.follow) return next;
     for (int i = 0; i < kFollowMax; ++i) {
+        if (connected && !connected()) return clock_.now() + kTryAgain;
         try {
             db::Tx tx{entry.connection};
             Work work;

@@ -37,9 +37,11 @@ class Reactions {
 
     /// Everything that is there to be done now; returns when to look again. For the thread, and for
     /// tests with a clock of their own. Each message is passed to `send` once its cause is
-    /// committed.
+    /// committed. While `connected` (absent: always) says no, nothing is followed up: it would
+    /// count as sent.
     using Send = std::function<void(const Outgoing&)>;
-    topics::Instant work(const Send& send);
+    using Connected = std::function<bool()>;
+    topics::Instant work(const Send& send, const Connected& connected = {});
 
     static constexpr std::chrono::seconds kLookMax{5};
     static constexpr std::chrono::milliseconds kLookMin{10};
@@ -50,9 +52,11 @@ class Reactions {
  private:
     struct Entry;
     void run(Intake& intake);
-    topics::Instant do_reaction(Entry& entry, std::size_t which, const Send& send);
+    topics::Instant do_reaction(Entry& entry, std::size_t which, const Send& send,
+                                const Connected& connected);
     bool react(Entry& entry, const Reaction& reaction, const Send& send);
-    topics::Instant follow(Entry& entry, std::size_t which, const Send& send);
+    topics::Instant follow(Entry& entry, std::size_t which, const Send& send,
+                           const Connected& connected);
 
     db::ConnectionSettings listening_;
     const process::Clock& clock_;

@@ -19,6 +19,11 @@ using namespace std::chrono_literals;
 namespace {
 constexpr const char* kFeed = "mqtt";
 
+db::ConnectionSettings leading(db::ConnectionSettings settings) {
+    settings.leads = true;
+    return settings;
+}
+
 bool readable(int fd, std::chrono::milliseconds timeout) {
     pollfd waiting{fd, POLLIN, 0};
     return ::poll(&waiting, 1, static_cast<int>(timeout.count())) > 0;
@@ -27,7 +32,7 @@ bool readable(int fd, std::chrono::milliseconds timeout) {
 
 Relay::Relay(db::ConnectionSettings database, process::Metrics& metrics)
     : settings_{database},
-      connection_{std::move(database)},
+      connection_{leading(std::move(database))},
       leading_{metrics.gauge("klyuchnik_relay_leading", "1 while this process places events")},
       placed_{metrics.counter("klyuchnik_events_placed_total", "Events given their position")},
       published_{metrics.counter("klyuchnik_events_published_total", "Events published on MQTT")},

@@ -40,6 +40,7 @@ struct TimedWork::Entry {
     std::vector<Task> tasks;
     bool known = false;  ///< Its tasks have their rows.
     Instant not_before;  ///< Of its letters, after a failure.
+    LetterTries letter_tries;
 };
 
 TimedWork::TimedWork(db::ConnectionSettings listening, const process::Clock& clock,
@@ -57,7 +58,7 @@ TimedWork::~TimedWork() {
 
 void TimedWork::add(std::unique_ptr<Domain> domain, db::ConnectionSettings database) {
     auto entry = std::make_unique<Entry>(
-        Entry{std::move(domain), db::Connection{std::move(database)}, {}, false, {}});
+        Entry{std::move(domain), db::Connection{std::move(database)}, {}, false, {}, {}});
     for (TimedTask& task : entry->domain->timed()) {
         if (task.every < 1s) throw std::logic_error{task.name + ": at most once a second"};
         entry->tasks.push_back({std::move(task), {}});
@@ -79,27 +80,36 @@ void TimedWork::run(Intake& intake) {
     db::Listener listener{listening_, db::Channel::letters};
     Instant next = clock_.now();
     while (!readable(stop_fd_, 0ms)) {
-        const auto until = std::chrono::ceil<std::chrono::milliseconds>(next - clock_.now());
-        const auto wait = std::clamp<std::chrono::milliseconds>(until, kLookMin, kLookMax);
-        if (listener.wait(wait, stop_fd_) == Heard::lost) {
-            for (const auto& entry : entries_) entry->connection.reset();
-            if (readable(stop_fd_, 500ms)) break;
-            continue;
+        try {
+            const auto until = std::chrono::ceil<std::chrono::milliseconds>(next - clock_.now());
+            const auto wait = std::clamp<std::chrono::milliseconds>(until, kLookMin, kLookMax);
+            if (listener.wait(wait, stop_fd_) == Heard::lost) {
+                for (const auto& entry : entries_) entry->connection.reset();
+                if (readable(stop_fd_, 500ms)) break;
+                continue;
+            }
+            std::vector<Outgoing> out;
+            next = work(out, intake.connected());
+            for (const Outgoing& message : out) intake.publish(message);
+        } catch (const std::exception& error) {
+            process::log::error("timed work: {}", error.what());
+            next = clock_.now() + kTryAgain;
         }
-        std::vector<Outgoing> out;
-        next = work(out);
-        for (const Outgoing& message : out) intake.publish(message);
     }
 }
 
-Instant TimedWork::work(std::vector<Outgoing>& out) {
+Instant TimedWork::work(std::vector<Outgoing>& out, bool sending) {
     const Instant now = clock_.now();
     Instant next = now + kLookMax;
     for (const auto& entry : entries_) {
         try {
-            if (entry->not_before <= now && retry_letters(*entry->domain, entry->connection, clock_,
-                                                          kLettersMax, out) == kLettersMax) {
+            if (entry->not_before <= now &&
+                retry_letters(*entry->domain, entry->connection, clock_, kLettersMax, out,
+                              entry->letter_tries) == kLettersMax) {
                 next = now;
+            } else if (!entry->letter_tries.empty()) {
+                entry->not_before = std::max(entry->not_before, now + kTryAgain);
+                next = std::min(next, entry->not_before);
             }
         } catch (const db::Fault& fault) {
             faults_.inc();
@@ -109,12 +119,12 @@ Instant TimedWork::work(std::vector<Outgoing>& out) {
             entry->not_before = now + kTryAgain;
             next = std::min(next, entry->not_before);
         }
-        if (!entry->tasks.empty()) next = std::min(next, do_tasks(*entry, now, out));
+        if (!entry->tasks.empty()) next = std::min(next, do_tasks(*entry, now, out, sending));
     }
     return next;
 }
 
-Instant TimedWork::do_tasks(Entry& entry, Instant now, std::vector<Outgoing>& out) {
+Instant TimedWork::do_tasks(Entry& entry, Instant now, std::vector<Outgoing>& out, bool sending) {
     std::vector<std::string> names;
     for (const Entry::Task& one : entry.tasks) names.push_back(one.task.name);
     std::map<std::string, Instant> due;
@@ -141,6 +151,8 @@ Instant TimedWork::do_tasks(Entry& entry, Instant now, std::vector<Outgoing>& ou
     for (Entry::Task& one : entry.tasks) {
         Instant when = due.contains(one.task.name) ? due[one.task.name] : now;
         when = std::max(when, one.not_before);
+        // What it would send counts as sent, and would reach nobody.
+        if (one.task.sends && !sending) when = std::max(when, now + kBrokerAway);
         if (when <= now) when = do_task(entry.connection, one.task, one.not_before, now, out);
         next = std::min(next, when);
     }
@@ -166,9 +178,12 @@ Instant TimedWork::do_task(db::Connection& connection, const TimedTask& task, In
         faults_.inc();
         process::log::warn_every("timed " + task.name, 5s, "{}: {}", task.name, fault.what());
         if (fault.retry() == db::Fault::Retry::after_reconnect) connection.reset();
-        not_before = now + std::max<std::chrono::seconds>(task.every, kTryAgain);
-        return not_before;
+    } catch (const std::exception& error) {
+        faults_.inc();
+        process::log::error("{}: {}", task.name, error.what());
     }
+    not_before = now + std::max<std::chrono::seconds>(task.every, kTryAgain);
+    return not_before;
 }
 
 }  // namespace klyuchnik::handlers

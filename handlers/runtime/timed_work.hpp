@@ -21,7 +21,8 @@ class Intake;
 /// decides which process does it: no leader, and a killed process leaves nothing half done.
 ///
 /// It sleeps until the next task is due, a letter is to be retried (NOTIFY kl_letters), or
-/// kLookMax. A task that failed is tried again after its period, kTryAgain at least.
+/// kLookMax. A task that failed is tried again after its period, kTryAgain at least; it holds up no
+/// other. While the broker is away, tasks that send are left alone.
 class TimedWork {
  public:
     TimedWork(db::ConnectionSettings listening, const process::Clock& clock,
@@ -35,11 +36,13 @@ class TimedWork {
     void stop();
 
     /// Everything that is due now, once; returns when to look again. For the thread, and for tests
-    /// with a clock of their own. What it would publish is added to `out`.
-    topics::Instant work(std::vector<Outgoing>& out);
+    /// with a clock of their own. What it would publish is added to `out`. `sending` false: only
+    /// what sends nothing.
+    topics::Instant work(std::vector<Outgoing>& out, bool sending = true);
 
     static constexpr std::chrono::seconds kLookMax{30};
     static constexpr std::chrono::seconds kTryAgain{5};
+    static constexpr std::chrono::seconds kBrokerAway{1};
     static constexpr std::chrono::milliseconds kLookMin{10};
     static constexpr std::size_t kLettersMax =
         50;  ///< Retried in a row, before tasks are looked at.
@@ -47,7 +50,8 @@ class TimedWork {
  private:
     struct Entry;
     void run(Intake& intake);
-    topics::Instant do_tasks(Entry& entry, topics::Instant now, std::vector<Outgoing>& out);
+    topics::Instant do_tasks(Entry& entry, topics::Instant now, std::vector<Outgoing>& out,
+                             bool sending);
     topics::Instant do_task(db::Connection& connection, const TimedTask& task,
                             topics::Instant& not_before, topics::Instant now,
                             std::vector<Outgoing>& out);

@@ -121,6 +121,7 @@ struct TimedTask {
     std::string name;
     std::chrono::seconds every;
     std::function<void(Work&, db::Tx&)> work;
+    bool sends = false;  ///< What it does is of no use while nothing can be published.
 };
 
 /// What a domain does because of what others did, of the runtime's thread for it (Reactions).
@@ -134,7 +135,7 @@ struct Reaction {
     /// Does one piece of what was noted, in a transaction of its own, and says when to be called
     /// again; now or earlier = at once. Every process calls it: it claims its piece with skip
     /// locked. `refused`: the database refused what the last call wrote, and the same piece should
-    /// be put off. Absent: react() does it all.
+    /// be put off. Not called while nothing can be published. Absent: react() does it all.
     std::function<topics::Instant(Work&, db::Tx&, bool refused)> follow;
 };
 

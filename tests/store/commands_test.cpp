@@ -6,6 +6,7 @@
 #include "handlers/runtime/alarms.hpp"
 #include "handlers/runtime/command_stage.hpp"
 #include "handlers/runtime/dispatcher.hpp"
+#include "handlers/runtime/journal_stage.hpp"
 #include "tests/store/store.hpp"
 #include "topics/codec.hpp"
 #include "topics/limits.hpp"
@@ -84,10 +85,10 @@ class Commands : public Store {
             ASSERT_TRUE(stage.place(item, work));
         });
     }
-    void birth(const DeviceId& device, std::int64_t last, bool fresh = true) {
+    void birth(const DeviceId& device, std::int64_t last, bool fresh = true, bool forgot = false) {
         set_presence(device, "online");
         commit([&](handlers::CommandStage& stage, handlers::Work&) {
-            stage.born(device, last, fresh);
+            stage.born(device, last, fresh, forgot);
         });
     }
     template <class Place>
@@ -267,19 +268,101 @@ TEST_F(Commands, WithoutABrokerNothingIsMarkedButTimePasses) {
     EXPECT_EQ(state(1), "expired");
 }
 
-TEST_F(Commands, NumbersGoOnAboveWhatTheDeviceHasSeen) {
+TEST_F(Commands, NumbersGoOnAboveWhatTheDeviceHasSeenAndWhatIsBelowIsUnknown) {
     queue(hall_, 2);
     birth(hall_, 50);
-    EXPECT_EQ(owner_.number("select min(number) from runtime.commands"), 51);
-    EXPECT_EQ(owner_.number("select max(number) from runtime.commands"), 52);
+    EXPECT_EQ(state(1), "unknown") << "a database that is older than the device forgot it was sent";
+    EXPECT_EQ(state(2), "unknown");
+    EXPECT_EQ(alarms("command_unknown"), 2);
     queue(hall_, 1);
-    EXPECT_EQ(state(53), "queued");
+    EXPECT_EQ(state(51), "queued");
     birth(hall_, 20);
     birth(hall_, handlers::kCommandNumberMax + 1);
     queue(hall_, 1);
-    EXPECT_EQ(state(54), "queued") << "a number beyond reason is not believed";
+    EXPECT_EQ(state(52), "queued") << "a number beyond reason is not believed";
+    EXPECT_EQ(state(51), "queued");
     clock_.advance(1s);
     EXPECT_EQ(sends(), Sent{"kc-hall1:51"});
+}
+
+TEST_F(Commands, QueuedAfterTheRestoreUnderANumberThatTheDeviceHasSeenAreUnknownToo) {
+    owner_.rows("insert into runtime.command_numbers values ($1, 60)", {hall_.text()});
+    queue(hall_, 1);
+    birth(hall_, 61);
+    EXPECT_EQ(state(61), "unknown") << "though we have given as high a number";
+}
+
+TEST_F(Commands, WhatWasSentToADeviceThatLostItsMemoryIsNotSentAgain) {
+    birth(hall_, 0);
+    queue(hall_, 2, 3600s);
+    EXPECT_EQ(sends(), Sent{"kc-hall1:1"});
+    birth(hall_, 0, true, false);
+    EXPECT_EQ(state(1), "sent") << "it remembers, and runs a number once";
+    birth(hall_, 0, true, true);
+    EXPECT_EQ(state(1), "unknown");
+    EXPECT_EQ(state(2), "queued") << "nobody has heard of it";
+    EXPECT_EQ(alarms("command_unknown"), 1);
+    clock_.advance(10s);
+    EXPECT_EQ(sends(), Sent{"kc-hall1:2"});
+    hear(hall_, 2, std::nullopt);
+    birth(hall_, 2, true, true);
+    EXPECT_EQ(state(2), "unknown") << "accepted by another memory";
+}
+
+TEST_F(Commands, ABirthTellsByItsJournalWhetherTheDeviceRemembers) {
+    owner_.rows(
+        "insert into runtime.cursors (device_id, cn, epoch, acked, generation) values ($1, 5, 3, "
+        "10, 1)",
+        {hall_.text()});
+    const auto born = [&](std::int64_t cn, std::int64_t epoch, std::int64_t hi) {
+        topics::Birth birth;
+        birth.cn.value = cn;
+        birth.epoch.value = epoch;
+        birth.boot = cn;
+        birth.lo.value = hi;
+        birth.hi.value = hi;
+        birth.last_command = 1;
+        const std::vector<handlers::Message> messages{
+            {handlers::StateMessage{birth}, hall_, false}};
+        handlers::Work work;
+        work.now = clock_.now();
+        std::vector<handlers::Outgoing> out;
+        db::Tx tx{connection_};
+        handlers::JournalStage stage{tx, messages, clock_.now()};
+        stage.place(messages[0], nullptr, work, out);
+        stage.store(tx, work, "devices");
+        handlers::store_alarms_and_events(tx, work);
+        tx.commit();
+    };
+    birth(hall_, 0);
+    queue(hall_, 1, 3600s);
+    EXPECT_EQ(sends(), Sent{"kc-hall1:1"});
+    born(6, 3, 11);
+    EXPECT_EQ(state(1), "sent");
+    born(7, 3, 9);
+    EXPECT_EQ(state(1), "unknown") << "its journal was restored";
+    queue(hall_, 1, 3600s);
+    clock_.advance(1s);
+    EXPECT_EQ(sends(), Sent{"kc-hall1:2"});
+    born(8, 0, 1);
+    EXPECT_EQ(state(2), "unknown") << "its flash is empty";
+}
+
+TEST_F(Commands, OfADeviceThatIsOutEnd) {
+    birth(hall_, 0);
+    queue(hall_, 2);
+    queue(gate_, 1);
+    EXPECT_EQ(sends(), Sent{"kc-hall1:1"});
+    handlers::Work work;
+    work.now = clock_.now();
+    db::Tx tx{connection_};
+    handlers::end_open_commands(tx, hall_, "test", work);
+    handlers::store_alarms_and_events(tx, work);
+    tx.commit();
+    EXPECT_EQ(state(1), "unknown");
+    EXPECT_EQ(state(2), "expired");
+    EXPECT_EQ(state(1, gate_), "queued");
+    EXPECT_EQ(alarms("command_unknown"), 1);
 }
 
 TEST_F(Commands, WhatADeviceHadAcceptedAndForgottenIsUnknownAtOnceAndHoldsNobodyUp) {

@@ -4,8 +4,10 @@
 
 #include <gmock/gmock.h>
 
+#include "db/access/commands_store.hpp"
 #include "db/access/device_views.hpp"
 #include "db/access/devices_store.hpp"
+#include "db/access/internal.hpp"
 #include "db/access/query.hpp"
 #include "handlers/devices/commands.hpp"
 #include "handlers/devices/heard_log.hpp"
@@ -177,6 +179,35 @@ TEST_F(Devices, OverHttpOnlyALivingSecretOfAnActiveDeviceCounts) {
     EXPECT_FALSE(accepted(kSecretB));
 }
 
+TEST_F(Devices, ADeadOrSilentLeaderLosesItsLock) {
+    db::ConnectionSettings settings = as("kl_devices");
+    const auto settings_of = [&](const db::ConnectionSettings& wanted) {
+        static const db::Query kAsked{
+            "test_session_settings",
+            "select count(*) filter (where name like 'tcp\\_keepalives%' or name = "
+            "'tcp_user_timeout'), count(*) filter (where name = 'idle_session_timeout' and setting "
+            "= '10000') from pg_settings where source = 'client'"};
+        db::Connection connection{wanted};
+        db::Tx tx{connection, db::Tx::Mode::one_read};
+        const auto row = db::run(tx, kAsked)[0];
+        return std::pair{row[0].as<int>(), row[1].as<int>()};
+    };
+    EXPECT_EQ(settings_of(settings), (std::pair{4, 0}));
+    settings.leads = true;
+    EXPECT_EQ(settings_of(settings), (std::pair{4, 1}));
+
+    db::Connection leader{settings};
+    db::Connection other{settings};
+    const auto leads = [](db::Connection& connection) {
+        db::Tx tx{connection, db::Tx::Mode::one_read};
+        return db::try_feed(tx);
+    };
+    EXPECT_TRUE(leads(leader));
+    EXPECT_FALSE(leads(other));
+    leader.reset();
+    EXPECT_TRUE(eventually([&] { return leads(other); }));
+}
+
 // -- presence
 // --------------------------------------------------------------------------------------------------
 
@@ -185,15 +216,16 @@ TEST_F(Devices, WhoeverIsNotHeardForTwoAndAHalfHeartbeatsIsUnknownUntilHeardAgai
     const db::HeardDevice beat{kHall, -61, 100, "{}"};
     in_tx([&](db::Tx& tx) { db::note_heard(tx, {&beat, 1}, kNow + 20s); });
     const auto silent_at = [&](Instant now) {
-        return in_tx([&](db::Tx& tx) { return db::mark_silent(tx, now, 100); }).size();
+        return in_tx([&](db::Tx& tx) { return db::mark_silent(tx, now, kNow, 100); }).size();
     };
-    EXPECT_EQ(silent_at(kNow + 20s + 75s), 0U);
-    EXPECT_EQ(silent_at(kNow + 20s + 76s), 1U);
+    // 3.7 of 30 s after what was written, which may be 1.2 of 30 s older than what was heard.
+    EXPECT_EQ(silent_at(kNow + 20s + 111s), 0U);
+    EXPECT_EQ(silent_at(kNow + 20s + 112s), 1U);
     EXPECT_EQ(state(), "unknown");
-    EXPECT_EQ(silent_at(kNow + 20s + 77s), 0U);
+    EXPECT_EQ(silent_at(kNow + 20s + 113s), 0U);
     const auto back = [&](std::int64_t cn) {
         const db::DeviceAndConnection one{kHall, Connection{cn}};
-        return in_tx([&](db::Tx& tx) { return db::mark_back(tx, {&one, 1}, kNow + 100s); }).size();
+        return in_tx([&](db::Tx& tx) { return db::mark_back(tx, {&one, 1}, kNow + 140s); }).size();
     };
     EXPECT_EQ(back(8), 0U) << "another connection's";
     EXPECT_EQ(back(7), 1U);
@@ -202,8 +234,96 @@ TEST_F(Devices, WhoeverIsNotHeardForTwoAndAHalfHeartbeatsIsUnknownUntilHeardAgai
 
 TEST_F(Devices, WhoeverWasBornAndNeverHeardFallsSilentToo) {
     born(Connection{7}, kNow);
-    EXPECT_EQ(in_tx([](db::Tx& tx) { return db::mark_silent(tx, kNow + 74s, 100); }).size(), 0U);
-    EXPECT_EQ(in_tx([](db::Tx& tx) { return db::mark_silent(tx, kNow + 76s, 100); }).size(), 1U);
+    const auto silent_at = [&](Instant now) {
+        return in_tx([&](db::Tx& tx) { return db::mark_silent(tx, now, kNow, 100); }).size();
+    };
+    EXPECT_EQ(silent_at(kNow + 110s), 0U);
+    EXPECT_EQ(silent_at(kNow + 112s), 1U);
+}
+
+TEST_F(Devices, WhatNobodyCouldHearIsNobodysSilence) {
+    using handlers::devices::kWatchEvery;
+    born(Connection{7}, kNow);
+    owner_.rows("update devices.fleet set watched_at = $1, taken_at = $1, listening_since = $1",
+                {"2027-01-15 08:00:00+00"});  // kNow
+    const auto watch = [&](Instant now) {
+        handlers::Work work;
+        work.now = now;
+        in_tx([&](db::Tx& tx) { handlers::devices::mark_silent(work, tx); });
+        return work.events.size();
+    };
+    const auto take = [&](Instant now) { in_tx([&](db::Tx& tx) { db::note_taken(tx, now, 5s); }); };
+    // An hour without us: nothing was looked for, and nothing taken.
+    EXPECT_EQ(watch(kNow + 1h), 0U);
+    EXPECT_EQ(state(), "online");
+    Instant now = kNow + 1h;
+    for (; now < kNow + 1h + 110s; now += kWatchEvery) {
+        take(now);
+        ASSERT_EQ(watch(now), 0U);
+    }
+    take(now + 5s);
+    EXPECT_EQ(watch(now + 5s), 1U) << "now it had its time";
+    EXPECT_EQ(state(), "unknown");
+
+    // We look, and the broker is out of reach.
+    born(Connection{8}, now + 5s);
+    for (int i = 2; i < 200; ++i) EXPECT_EQ(watch(now + i * kWatchEvery), 0U);
+    EXPECT_EQ(state(), "online");
+}
+
+TEST_F(Devices, NobodyMissesARevokedDevice) {
+    born(Connection{7}, kNow);
+    in_tx([](db::Tx& tx) { db::revoke_device(tx, kHall, "stolen", kNow); });
+    const auto missed = [&] {
+        return owner_.number("select count(*) from devices.presence where away_at is not null");
+    };
+    EXPECT_EQ(in_tx([](db::Tx& tx) { return db::mark_silent(tx, kNow + 1h, kNow, 9); }).size(), 1U);
+    EXPECT_EQ(missed(), 0);
+    owner_.rows(
+        "update devices.presence set state = 'online', left_at = null "
+        "where device_id = 'kc-hall1'");
+    EXPECT_EQ(in_tx([](db::Tx& tx) { return db::mark_all_unknown(tx, kNow + 2h, kNow + 2h); }), 1U);
+    EXPECT_EQ(missed(), 0);
+}
+
+TEST_F(Devices, ABirthThatWasOnItsWayDoesNotBringBackARevokedDevice) {
+    const auto ask = [&](Instant now) {
+        handlers::AskItem item;
+        item.source = "ask:account:1:x";
+        handlers::Work work;
+        work.now = now;
+        const topics::RevokeDevice revoke{kHall, "stolen"};
+        in_tx([&](db::Tx& tx) { handlers::devices::revoke_device(item, revoke, work, tx); });
+        return work;
+    };
+    born(Connection{7}, kNow);
+    const db::NewCommand command{kHall, topics::SlotUnlock{topics::Slot{12}}, "account:1",
+                                 kNow + 60s};
+    const std::vector<db::NewCommand> commands{command, command};
+    in_tx([&](db::Tx& tx) { db::queue_commands(tx, commands, kNow); });
+    owner_.rows(
+        "update runtime.commands set state = 'sent', sent_at = now(), sendings = 1 "
+        "where number = 1");
+    const handlers::Work work = ask(kNow + 1s);
+    EXPECT_EQ(owner_.text("select state from runtime.commands where number = 1"), "unknown");
+    EXPECT_EQ(owner_.text("select state from runtime.commands where number = 2"), "expired");
+    ASSERT_EQ(work.alarms.size(), 1U);
+    EXPECT_EQ(work.alarms[0].name.kind, "command_unknown");
+    born(Connection{8}, kNow + 2s);
+    EXPECT_EQ(state(), "offline");
+}
+
+TEST_F(Devices, ARevocationWaitsForTheBirthThatIsBeingMarked) {
+    db::Connection other{as("kl_devices")};
+    db::Tx birth{other};
+    db::lock_cursor(birth, kHall);
+    db::Tx revocation{connection_};
+    try {
+        db::lock_cursor(revocation, kHall);
+        ADD_FAILURE() << "it did not wait";
+    } catch (const db::Fault& fault) {
+        EXPECT_EQ(fault.retry(), db::Fault::Retry::same_batch) << fault.what();
+    }
 }
 
 TEST_F(Devices, ABrokerThatStartedAnewIsNotedOnceAndNobodyIsOnlineThen) {
@@ -213,10 +333,42 @@ TEST_F(Devices, ABrokerThatStartedAnewIsNotedOnceAndNobodyIsOnlineThen) {
     };
     EXPECT_TRUE(noted("aaaa"));
     EXPECT_FALSE(noted("aaaa"));
-    EXPECT_EQ(in_tx([](db::Tx& tx) { return db::mark_all_unknown(tx, kNow); }), 1U);
+    EXPECT_EQ(in_tx([](db::Tx& tx) { return db::mark_all_unknown(tx, kNow, kNow); }), 1U);
     EXPECT_EQ(state(), "unknown");
     EXPECT_TRUE(noted("bbbb"));
     born(Connection{9}, kNow + 5s);
+    EXPECT_EQ(state(), "online");
+}
+
+TEST_F(Devices, ABootIsKnownByAnyReportAndSweepsOnlyWhoWasNotHeardSince) {
+    using handlers::devices::HeardBoots;
+    HeardBoots boots;
+    const auto hear = [&](const GuardReport& report, Instant now, bool commit = true) {
+        const handlers::GuardItem item{"1", report};
+        const handlers::GuardItem* const items[] = {&item};
+        handlers::Work work;
+        work.now = now;
+        db::Tx tx{connection_};
+        const bool swept = handlers::devices::note_guard(items, boots, work, tx);
+        if (commit) tx.commit();
+        return swept;
+    };
+    GuardReport answer;
+    answer.boot = "aaaa";
+    answer.told = "feed-1";
+    hear(answer, kNow - 1h);
+    born(Connection{7}, kNow);
+    answer.boot = "bbbb";
+    EXPECT_TRUE(hear(answer, kNow + 10s)) << "the report of the start was lost";
+    EXPECT_EQ(state(), "unknown");
+    born(Connection{8}, kNow + 11s);
+
+    // Heard, but not written: the database was away for a minute.
+    answer.boot = "cccc";
+    EXPECT_TRUE(hear(answer, kNow + 20s, false));
+    const db::HeardDevice beat{kHall, -61, 100, "{}"};
+    in_tx([&](db::Tx& tx) { db::note_heard(tx, {&beat, 1}, kNow + 30s); });
+    EXPECT_FALSE(hear(answer, kNow + 80s)) << "it spoke to the new broker meanwhile";
     EXPECT_EQ(state(), "online");
 }
 
@@ -309,7 +461,7 @@ TEST_F(Devices, ABirthCountsAsHeardAndLeavesTheTelemetryAsItWas) {
     EXPECT_EQ(owner_.text("select heard_at = to_timestamp(1800000002) from devices.heard"), "t");
 }
 
-TEST_F(Devices, AHeartbeatWritesNoRowOfPresenceAndOneOfItsOwnAtMostInHalfAPeriod) {
+TEST_F(Devices, AHeartbeatWritesNoRowOfPresenceAndEverySecondOneOfItsOwn) {
     born(Connection{7}, kNow);
     handlers::devices::HeardLog log;
     const handlers::HeartbeatItem beat{kHall, {Connection{7}, -61, 100, "{}"}};
@@ -321,35 +473,67 @@ TEST_F(Devices, AHeartbeatWritesNoRowOfPresenceAndOneOfItsOwnAtMostInHalfAPeriod
     const std::string presence = writes("presence");
     std::string heard;
     int written = 0;
-    for (int second = 0; second < 60; second += 3) {
+    for (int period = 0; period < 10; ++period) {
         handlers::Work work;
-        work.now = kNow + second * 1s;
+        work.now = kNow + period * 30s;
         in_tx([&](db::Tx& tx) { log.note({}, one, work, tx); });
         if (const std::string now = writes("heard"); now != heard) {
             heard = now;
             ++written;
         }
         EXPECT_TRUE(work.events.empty());
+        // Whoever keeps its period never falls silent.
+        EXPECT_TRUE(in_tx([&](db::Tx& tx) {
+                        return db::mark_silent(tx, work.now + 75s, kNow, 100);
+                    }).empty());
     }
-    EXPECT_EQ(written, 4) << "at 0, 15, 30 and 45 s: twenty heartbeats came";
+    // The first two both: that the first was committed is known by the second.
+    EXPECT_GE(written, 5);
+    EXPECT_LE(written, 6);
     EXPECT_EQ(writes("presence"), presence);
+}
+
+TEST_F(Devices, AHeartbeatThatWasRolledBackIsWrittenAgain) {
+    born(Connection{7}, kNow);
+    handlers::devices::HeardLog log;
+    const handlers::HeartbeatItem beat{kHall, {Connection{7}, -61, 100, "{}"}};
+    const handlers::HeartbeatItem* const one[] = {&beat};
+    handlers::Work work;
+    work.now = kNow;
+    {
+        db::Tx tx{connection_};
+        log.note({}, one, work, tx);
+    }
+    EXPECT_EQ(owner_.number("select count(*) from devices.heard"), 0);
+    work.now = kNow + 1s;
+    in_tx([&](db::Tx& tx) { log.note({}, one, work, tx); });
+    EXPECT_EQ(owner_.number("select count(*) from devices.heard"), 1);
 }
 
 TEST_F(Devices, AHeartbeatBringsBackWhoeverHadFallenSilentOnThatConnection) {
     born(Connection{7}, kNow);
-    in_tx([](db::Tx& tx) { return db::mark_silent(tx, kNow + 100s, 100); });
+    in_tx([](db::Tx& tx) { return db::mark_silent(tx, kNow + 112s, kNow, 100); });
     ASSERT_EQ(state(), "unknown");
+    const db::NewCommand command{kHall, topics::SlotUnlock{topics::Slot{12}}, "account:1",
+                                 kNow + 1h};
+    in_tx([&](db::Tx& tx) { db::queue_commands(tx, {&command, 1}, kNow); });
+    owner_.rows("update runtime.commands set send_after = $1", {"2027-01-15 08:05:00+00"});
+    const auto next_due = [&] {
+        return in_tx([](db::Tx& tx) { return db::next_command_due(tx); });
+    };
+    ASSERT_GT(next_due(), kNow + 113s) << "asleep";
     handlers::devices::HeardLog log;
     const handlers::HeartbeatItem stranger{kHall, {Connection{8}, -61, 100, "{}"}};
     const handlers::HeartbeatItem beat{kHall, {Connection{7}, -61, 100, "{}"}};
     const handlers::HeartbeatItem* const strange[] = {&stranger};
     const handlers::HeartbeatItem* const known[] = {&beat};
     handlers::Work work;
-    work.now = kNow + 101s;
+    work.now = kNow + 113s;
     in_tx([&](db::Tx& tx) { log.note({}, strange, work, tx); });
     EXPECT_EQ(state(), "unknown");
     in_tx([&](db::Tx& tx) { log.note({}, known, work, tx); });
     EXPECT_EQ(state(), "online");
+    EXPECT_EQ(next_due(), kNow + 113s) << "no birth will wake it";
     ASSERT_EQ(work.events.size(), 1U);
     EXPECT_EQ(work.events[0].type, "online");
     ASSERT_EQ(work.over.size(), 1U);

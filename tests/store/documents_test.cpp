@@ -14,6 +14,8 @@
 #include "handlers/keys/make_rights_documents.hpp"
 #include "handlers/runtime/alarms.hpp"
 #include "handlers/runtime/document_stage.hpp"
+#include "handlers/runtime/housekeeper.hpp"
+#include "handlers/runtime/inbox_stage.hpp"
 #include "handlers/runtime/reaction.hpp"
 #include "tests/store/store.hpp"
 #include "topics/codec.hpp"
@@ -131,13 +133,51 @@ TEST_F(Blobs, WhatNothingRefersToIsForgottenAfterItsTime) {
     db::Connection relay{as("kl_relay")};
     const auto forget = [&](Instant before) {
         db::Tx tx{relay};
-        const auto rows = db::forget_blobs(tx, before, 100);
+        const auto gone = db::forget_blobs(tx, before, 100, 1000);
         tx.commit();
-        return rows;
+        EXPECT_FALSE(gone.more);
+        return gone.rows;
     };
     EXPECT_EQ(forget(kStart), 0U) << "somebody may be about to refer to it";
     EXPECT_EQ(forget(kStart + 1s), 1U) << "whatever refers to the others, they stay";
     EXPECT_EQ(count("runtime.blobs"), 2);
+}
+
+TEST_F(Blobs, OneStatementForgetsSoManyBytesAndSaysThatThereIsMore) {
+    for (const char letter : {'a', 'b', 'c'}) keep(std::string(400, letter));
+    keep(std::string(5000, 'd'), kStart + 1s);
+    db::Connection relay{as("kl_relay")};
+    const auto forget = [&] {
+        db::Tx tx{relay};
+        const auto gone = db::forget_blobs(tx, kStart + 1h, 100, 1000);
+        tx.commit();
+        return std::pair{gone.rows, gone.more};
+    };
+    EXPECT_EQ(forget(), std::pair(std::size_t{2}, true));
+    EXPECT_EQ(forget(), std::pair(std::size_t{1}, true)) << "what is larger waits for its own";
+    EXPECT_EQ(forget(), std::pair(std::size_t{1}, false)) << "one at least";
+    EXPECT_EQ(count("runtime.blobs"), 0);
+}
+
+TEST_F(Blobs, WhatADeviceSentGoesWithItsVersionUnlessItIsUsedElsewhere) {
+    const auto receive = [&](const std::string& content, Instant now) {
+        keep(content, now);
+        in_tx([&](db::Tx& tx) {
+            db::add_received_document(tx, hall_, "logs", hash_of(content), now);
+        });
+    };
+    receive("one", kStart);
+    receive("shared", kStart);
+    receive("used since", kStart);
+    keep("used since", kStart + 1s);
+    EXPECT_EQ(count("runtime.blobs where content = 'one'"), 0);
+    in_tx([&](db::Tx& tx) { db::add_document(tx, gate_, "x", hash_of("shared"), kStart); });
+    receive("four", kStart + 2s);
+    receive("five", kStart + 2s);
+    EXPECT_EQ(count("runtime.blobs where content = 'shared'"), 1) << "of another document too";
+    EXPECT_EQ(count("runtime.blobs where content = 'used since'"), 1)
+        << "somebody may be about to refer to it";
+    EXPECT_EQ(count("runtime.documents where direction = 'up'"), 2);
 }
 
 TEST_F(Blobs, TheOneBeforeThePresentVersionStaysUntilTheNext) {
@@ -344,6 +384,39 @@ TEST_F(Uploads, OfADeviceThatIsAwayWaitAndGoOnWhenItIsBack) {
     EXPECT_EQ(topics::decode_chunks_wanted(out_.back().payload)->cn.value, 6);
 }
 
+TEST_F(Uploads, OfWhatAnotherDeviceHasAreFetchedNotTaken) {
+    in_tx([&](db::Tx& tx) {
+        db::add_blob(tx, hash_of(content_), content_, kStart);
+        db::add_document(tx, hall_, "rights", hash_of(content_), kStart);
+        db::add_received_document(tx, gate_, "logs", hash_of(content_), kStart);
+    });
+    announce();
+    EXPECT_EQ(asked(), Pair(0, 1)) << "whoever has it may say so and send it";
+    EXPECT_EQ(count("runtime.documents where direction = 'up' and device_id = 'kc-hall1'"), 0);
+    arrive({0, 1, 2});
+    EXPECT_EQ(count("runtime.documents where direction = 'up' and device_id = 'kc-hall1'"), 1);
+    announce();
+    EXPECT_TRUE(out_.empty()) << "its own is not fetched twice";
+    EXPECT_EQ(count("runtime.documents where direction = 'up' and device_id = 'kc-hall1'"), 2);
+}
+
+TEST_F(Uploads, AboveADaysWorthHaveFailedBeforeTheyBeganUntilTheNextDay) {
+    announce();
+    EXPECT_EQ(owner_.number("select day_bytes from runtime.uploads"), 2500);
+    owner_.rows("update runtime.uploads set state = 'failed', day_bytes = $1",
+                {std::to_string(handlers::kUploadBytesPerDayMax - 2499)});
+    announce();
+    EXPECT_TRUE(out_.empty());
+    EXPECT_EQ(count("runtime.uploads where state = 'failed'"), 1);
+    EXPECT_EQ(count("log.events where type = 'document_failed' and ids->>'why' = 'daily_quota'"),
+              1);
+    EXPECT_EQ(count("runtime.alarms where kind = 'document_failed'"), 1);
+    clock_.advance(24h);
+    announce();
+    EXPECT_EQ(asked(), Pair(0, 1));
+    EXPECT_EQ(owner_.number("select day_bytes from runtime.uploads"), 2500);
+}
+
 TEST_F(Uploads, OfADeviceThatIsHereAndNeverAnswersAreGivenUp) {
     announce();
     owner_.rows("update runtime.uploads set asks = 200, ask_after = now() - interval '1 day'");
@@ -423,7 +496,7 @@ class CabinetRights : public WithCabinets {
         log("keys", "right_" + verb, ids);
     }
     /// Gives every event its place, and lets the reactions do what is to be done by then.
-    Instant react() {
+    Instant react(bool connected = true) {
         EXPECT_TRUE(eventually([&] {
             db::Tx tx{relay_};
             const db::Placed placed = db::place_events(tx, 1000);
@@ -431,7 +504,8 @@ class CabinetRights : public WithCabinets {
             return placed.events == 0 && !placed.waiting;
         }));
         clock_.advance(handlers::keys::kBetweenVersions);
-        return reactions_->work([&](const Outgoing& one) { sent_.push_back(one); });
+        return reactions_->work([&](const Outgoing& one) { sent_.push_back(one); },
+                                [&] { return connected; });
     }
     topics::RightsDocument document(const std::string& cabinet) {
         const std::string hex = owner_.text(
@@ -472,6 +546,16 @@ TEST_F(CabinetRights, AChangeConcernsItsCabinetAndNoOther) {
     react();
     EXPECT_EQ(version("kc-hall1"), 2);
     EXPECT_TRUE(document("kc-hall1").rows.empty());
+}
+
+TEST_F(CabinetRights, WaitForTheBrokerAndAreNotForgotten) {
+    right("granted", 1, 1);
+    react(false);
+    EXPECT_EQ(version("kc-hall1"), 0);
+    EXPECT_TRUE(sent_.empty());
+    react();
+    EXPECT_EQ(version("kc-hall1"), 1);
+    EXPECT_EQ(sent_.size(), 1U);
 }
 
 TEST_F(CabinetRights, AnEventIsReadOnceHoweverOftenItIsLookedAt) {
@@ -656,10 +740,104 @@ TEST_F(CabinetRights, OneThatTheDatabaseRefusesDoesNotHoldUpTheOthers) {
     EXPECT_EQ(version("kc-hall1"), 1);
     EXPECT_EQ(version("kc-gate1"), 0);
     EXPECT_EQ(count("keys.stale_cabinets where cabinet = 'kc-gate1'"), 1);
+    EXPECT_EQ(count("runtime.alarms where kind = 'rights_refused' and state = 'open' and subject = "
+                    "'device:kc-gate1' and severity = 3"),
+              1);
     owner_.rows("delete from runtime.documents where device_id = 'kc-gate1'");
     clock_.advance(handlers::keys::kAfterRefusal);
     react();
     EXPECT_EQ(version("kc-gate1"), 1);
+    EXPECT_EQ(count("runtime.alarms where kind = 'rights_refused' and state = 'resolved'"), 1);
+}
+
+TEST_F(CabinetRights, ADeviceThatNamesTheirHashAsItsOwnDoesNotFreezeThem) {
+    right("granted", 1, 1);
+    react();
+    // However it came to be: something refers to the content of a version that goes.
+    owner_.rows(
+        "insert into runtime.documents select 'kc-hall1', 'up', 'logs', 1, sha256, bytes, now() "
+        "from runtime.documents where direction = 'down' and device_id = 'kc-hall1'");
+    for (const char* verb : {"granted", "revoked", "granted"}) {
+        right(verb, 2, 1);
+        react();
+    }
+    EXPECT_EQ(version("kc-hall1"), 4);
+    EXPECT_EQ(count("runtime.documents where direction = 'down' and device_id = 'kc-hall1'"), 2);
+    EXPECT_EQ(count("runtime.blobs"), 3);
+}
+
+TEST_F(CabinetRights, ABirthThatClaimsTheLastNumberUsesUpNoVersions) {
+    right("granted", 1, 1);
+    react();
+    owner_.rows("update runtime.cursors set rights_held = $1 where device_id = 'kc-hall1'",
+                {std::to_string(topics::limits::kIntegerMax)});
+    right("granted", 2, 1);
+    react();
+    EXPECT_EQ(version("kc-hall1"), 2);
+    const auto cursors = in_tx([&](db::Tx& tx) { return db::read_cursors(tx, {&hall_, 1}); });
+    EXPECT_EQ(cursors.at(0).rights_wanted, 2);
+}
+
+// -- what is kept of asks
+
+class Inbox : public WithCabinets {
+ protected:
+    std::vector<Outgoing> out_;
+
+    /// One transaction with this ask; whatever gets through is answered with `outcome`.
+    void ask(const std::string& account, const std::string& id,
+             const std::variant<topics::AskResult, topics::Refusal>& outcome, int times = 1) {
+        handlers::Message message;
+        topics::Ask ask;
+        ask.id = id;
+        ask.expires_s = topics::unix_seconds(kStart) + 60;
+        ask.by.account = account;
+        topics::ClaimDevice claim;
+        claim.device = hall_;
+        ask.body = claim;
+        ask.digest = 7;
+        message.body = handlers::AskMessage{{"devices", "claim_device", "client"}, ask};
+        const std::vector<handlers::Message> messages(static_cast<std::size_t>(times), message);
+        db::Tx tx{connection_};
+        handlers::InboxStage stage{tx, messages, kStart};
+        Work work;
+        work.now = kStart;
+        out_.clear();
+        for (const handlers::Message& one : messages) stage.place(one, nullptr, work, out_);
+        for (handlers::Item& item : work.items) std::get<handlers::AskItem>(item).outcome = outcome;
+        stage.store(tx, work, "devices", out_);
+        tx.commit();
+    }
+};
+
+TEST_F(Inbox, KeepsNoRefusedClaimHoweverOftenItIsMade) {
+    const topics::Refusal no{topics::Code::claim_refused, ""};
+    ask("claim", "c1", no, 2);
+    EXPECT_EQ(out_.size(), 2U) << "both are answered";
+    EXPECT_EQ(out_.front().payload, out_.back().payload);
+    EXPECT_EQ(count("runtime.inbox"), 0);
+    ask("claim", "c1", topics::AskResult{});
+    EXPECT_EQ(count("runtime.inbox"), 1) << "judged anew, and what was done is kept";
+    ask("claim", "c1", no);
+    EXPECT_EQ(count("runtime.inbox"), 1);
+}
+
+TEST_F(Inbox, IsForgottenAsFastAsItFills) {
+    owner_.rows(
+        "insert into runtime.inbox (account, ask_id, digest, answer, answered_at, expired) select "
+        "'claim', "
+        "i::text, 1, '{}', $1::timestamptz, false from generate_series(1, 230000) i",
+        {topics::rfc3339(kStart)});
+    owner_.rows("update runtime.chores set due_at = $1::timestamptz",
+                {topics::rfc3339(kStart - 1h)});
+    clock_.advance(topics::limits::kInboxKept + 1s);
+    handlers::Housekeeper housekeeper{as("kl_relay"), {}, clock_, metrics_};
+    housekeeper.work();
+    EXPECT_EQ(count("runtime.inbox"), 0);
+    EXPECT_EQ(owner_.text("select (due_at - $1::timestamptz)::text from runtime.chores where name "
+                          "= 'forget_inbox'",
+                          {topics::rfc3339(clock_.now())}),
+              "00:05:00");
 }
 
 }  // namespace

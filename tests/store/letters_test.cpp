@@ -37,11 +37,13 @@ class Noting final : public handlers::Domain {
                 ask->outcome = done;
             }
         }
+        if (fault) std::rethrow_exception(fault);
         if (poison) throw db::Fault{"refused again", db::Fault::Retry::one_by_one, "22003"};
     }
     std::vector<FactItem> facts;
     int asks = 0;
     bool poison = false;
+    std::exception_ptr fault;
 };
 
 class Letters : public Store {
@@ -66,8 +68,9 @@ class Letters : public Store {
     }
     std::size_t retry() {
         std::vector<handlers::Outgoing> out;
-        return handlers::retry_letters(domain_, connection_, clock_, 10, out);
+        return handlers::retry_letters(domain_, connection_, clock_, 10, out, tries_);
     }
+    handlers::LetterTries tries_;
     std::string letter(const std::string& column) {
         return owner_.text("select " + column + " from runtime.dead_letters");
     }
@@ -109,6 +112,46 @@ TEST_F(Letters, RefusedAgainIsOpenAgainWithTheNewReason) {
     EXPECT_EQ(events("key_taken"), 0);
     EXPECT_EQ(owner_.number("select count(*) from runtime.alarms where kind = 'dead_letter'"), 1);
     EXPECT_EQ(retry(), 0U);
+}
+
+TEST_F(Letters, OneThatFailsHoldsUpNoOtherAndIsOpenAgainAfterItsTries) {
+    set_fact_aside();
+    set_aside("kc-hall1:3:1", "key.taken", "{}");  // Its fact is forgotten: settled at once.
+    domain_.fault = std::make_exception_ptr(std::runtime_error{"a mistake of ours"});
+    for (int i = 1; i < handlers::kLetterTriesMax; ++i) {
+        EXPECT_EQ(retry(), i == 1 ? 2U : 1U);
+        EXPECT_FALSE(tries_.empty());
+        EXPECT_EQ(owner_.number("select count(*) from runtime.dead_letters where state = 'open'"),
+                  1);
+    }
+    EXPECT_EQ(retry(), 1U);
+    EXPECT_TRUE(tries_.empty());
+    EXPECT_EQ(owner_.text("select why from runtime.dead_letters where source = $1 and state = "
+                          "'open'",
+                          {kSource}),
+              "a mistake of ours");
+    EXPECT_EQ(retry(), 0U);
+}
+
+TEST_F(Letters, OneThatBreaksTheConnectionEachTimeIsGivenUp) {
+    set_fact_aside();
+    domain_.fault = std::make_exception_ptr(db::Fault{"gone", db::Fault::Retry::after_reconnect});
+    for (int i = 0; i < handlers::kLetterTriesMax; ++i) {
+        EXPECT_THROW(retry(), db::Fault);
+        EXPECT_EQ(letter("state"), "retrying");
+    }
+    EXPECT_EQ(retry(), 1U);
+    EXPECT_EQ(letter("state"), "open");
+    EXPECT_EQ(letter("why"), "gone");
+}
+
+TEST_F(Letters, OneThatIsSettledElsewhereIsNotRemembered) {
+    set_fact_aside();
+    domain_.fault = std::make_exception_ptr(std::runtime_error{"no"});
+    retry();
+    owner_.rows("update runtime.dead_letters set state = 'applied'");
+    EXPECT_EQ(retry(), 0U);
+    EXPECT_TRUE(tries_.empty());
 }
 
 TEST_F(Letters, OneThatSomebodyElseTriesIsPassedOver) {

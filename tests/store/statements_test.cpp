@@ -124,7 +124,7 @@ TEST_F(Statements, EveryOnePreparesAndIsGrantedToThoseWhoUseIt) {
 /// Statements that may do what no other handler statement may, and why.
 const std::map<std::string, std::string> kMayWalk{
     {"devices_count_alarms", "what a person has to look at, counted every few seconds"},
-    {"runtime_forget_inbox", "by age, through a BRIN index, a bounded number at a time"},
+    {"runtime_forget_inbox", "by age, through an index, and then by place"},
     {"runtime_forget_facts", "by age, through a BRIN index, a bounded number at a time"},
     {"runtime_forget_dead_letters", "once a day, from a table that stays small"},
     {"runtime_forget_device_conflicts", "once a day, from a table that stays small"},

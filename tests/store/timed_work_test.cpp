@@ -36,6 +36,8 @@ class Timed : public Store {
     process::Metrics metrics_;
     int done_ = 0;
     bool failing_ = false;
+    bool mistaken_ = false;
+    bool sends_ = false;
 
     std::unique_ptr<handlers::TimedWork> worker(std::chrono::seconds every = 10s) {
         auto timed = std::make_unique<handlers::TimedWork>(as("kl_devices"), clock_, metrics_);
@@ -46,9 +48,11 @@ class Timed : public Store {
                                      work.log("devices", "test_done", "test:1", "timed:test");
                                      work.alarm("test_alarm", "test:1", 1);
                                      work.out.push_back({"a/topic", "x"});
+                                     if (mistaken_) throw std::runtime_error{"a mistake"};
                                      if (failing_)
                                          throw db::Fault{"no", db::Fault::Retry::one_by_one};
-                                 }}),
+                                 },
+                                 sends_}),
                    as("kl_devices"));
         return timed;
     }
@@ -116,6 +120,28 @@ TEST_F(Timed, ThatFailsLeavesNothingAndIsTriedAgainNotAtOnce) {
     timed->work(out);
     EXPECT_EQ(done_, 2);
     EXPECT_EQ(events(), 1);
+}
+
+TEST_F(Timed, AMistakeOfOursEndsNothingButThatRound) {
+    const auto timed = worker();
+    std::vector<Outgoing> out;
+    mistaken_ = true;
+    EXPECT_NO_THROW(timed->work(out));
+    EXPECT_EQ(events(), 0);
+    mistaken_ = false;
+    clock_.advance(10s);
+    timed->work(out);
+    EXPECT_EQ(events(), 1);
+}
+
+TEST_F(Timed, WhatSendsWaitsForTheBroker) {
+    sends_ = true;
+    const auto timed = worker();
+    std::vector<Outgoing> out;
+    EXPECT_EQ(timed->work(out, false), kStart + handlers::TimedWork::kBrokerAway);
+    EXPECT_EQ(done_, 0);
+    timed->work(out, true);
+    EXPECT_EQ(done_, 1);
 }
 
 TEST_F(Timed, OneThatLostItsConnectionGoesOnWithAnother) {

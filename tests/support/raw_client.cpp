@@ -57,6 +57,7 @@ struct RawClient::State {
     bool overflowed = false;
     std::map<int, int> published;   ///< Message id → reason code.
     std::map<int, int> subscribed;  ///< Message id → granted.
+    std::map<int, int> unsubscribed;
     std::deque<Message> received;
 
     static State& of(void* object) { return *static_cast<State*>(object); }
@@ -134,6 +135,11 @@ RawClient::RawClient(ClientOptions options) : state_{std::make_unique<State>(std
         State& self = State::of(object);
         self.update([&] { self.published[id_of_message] = reason; });
     });
+    mosquitto_unsubscribe_callback_set(
+        state.client, [](mosquitto*, void* object, int id_of_message) {
+            State& self = State::of(object);
+            self.update([&] { self.unsubscribed[id_of_message] = 0; });
+        });
     mosquitto_subscribe_v5_callback_set(
         state.client, [](mosquitto*, void* object, int id_of_message, int, const int* granted,
                          const mosquitto_property*) {
@@ -217,6 +223,14 @@ int RawClient::subscribe(std::string_view filter, int qos, std::chrono::millisec
     if (has_ended(result)) return kCutOff;
     require(result, "mosquitto_subscribe");
     return state_->answer_to(state_->subscribed, id, deadline, "SUBSCRIBE");
+}
+
+int RawClient::unsubscribe(std::string_view filter, std::chrono::milliseconds deadline) {
+    int id = 0;
+    const int result = mosquitto_unsubscribe(state_->client, &id, std::string{filter}.c_str());
+    if (has_ended(result)) return kCutOff;
+    require(result, "mosquitto_unsubscribe");
+    return state_->answer_to(state_->unsubscribed, id, deadline, "UNSUBSCRIBE");
 }
 
 std::optional<Message> RawClient::wait_for(const std::function<bool(const Message&)>& wanted,

@@ -85,6 +85,10 @@ class RawClient {
     int subscribe(std::string_view filter, int qos = 1,
                   std::chrono::milliseconds deadline = kPatience);
 
+    /// 0 when it was acknowledged (a refusal shows in MQTT 5 only, and not here), `kCutOff` if the
+    /// connection ended.
+    int unsubscribe(std::string_view filter, std::chrono::milliseconds deadline = kPatience);
+
     /// The first message, of those not yet taken, that `wanted` accepts; it is taken out. Nothing
     /// if none came before the deadline.
     std::optional<Message> wait_for(const std::function<bool(const Message&)>& wanted,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -170,9 +171,10 @@ class World {
                 const std::string& tag = "");
     void grant(const Person& person, const Key& key);
     /// A simulated cabinet that repeats after tenths of a second; registered if it is not yet.
-    std::unique_ptr<sim::CabinetClient> cabinet(const std::string& id,
-                                                const std::vector<Key>& keys = {},
-                                                const sim::CardRights& rights = {});
+    std::unique_ptr<sim::CabinetClient> cabinet(
+        const std::string& id, const std::vector<Key>& keys = {},
+        const sim::CardRights& rights = {},
+        const std::function<void(sim::CabinetSettings&)>& change = {});
     RawDevice raw_device(const std::string& id, std::int64_t will = 0);
     /// Waits until the cabinets' rights documents say what the tables say, so that no ack comes
     /// that nobody asked for.

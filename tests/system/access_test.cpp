@@ -959,6 +959,19 @@ TEST_F(Access, WhatIsRefusedCountsAsSent) {
     EXPECT_EQ(answer, RawClient::kCutOff);
 }
 
+TEST_F(Access, UnsubscribingCountsAsSent) {
+    TestBroker own{{.more = {"--share-per-device", "5", "--cut-after", "10"}}};
+    for (const Protocol protocol : {Protocol::v5, Protocol::v311}) {
+        const std::string& id = protocol == Protocol::v5 ? kAnna : kBoris;
+        const auto client = connected(own.device(id, protocol));
+        EXPECT_EQ(client->unsubscribe(down_of(id)), 0) << "within its share";
+        int answer = 0;
+        for (int i = 0; i < 1000 && answer == 0; ++i) answer = client->unsubscribe("#");
+        EXPECT_EQ(answer, RawClient::kCutOff);
+        EXPECT_TRUE(client->wait_until_cut());
+    }
+}
+
 /// The connection whose packet is being handled is ended in the middle of it, again and again, in
 /// every way: the broker must outlive it.
 TEST_F(Access, TheBrokerOutlivesTheCutsOfFloodingDevices) {

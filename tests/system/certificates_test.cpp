@@ -67,6 +67,18 @@ TEST(Certificates, MakeKeepsWhatIsThereAndANewNameMakesNewOnes) {
     EXPECT_THAT(shown, HasSubstr("DNS:localhost"));
 }
 
+TEST(Certificates, ANameWhoseCertificateCouldNotBeMadeIsMadeUpForByTheNextCall) {
+    const Certificates certificates;
+    const std::string key = certificates.file("service-ca.key");
+    std::filesystem::rename(key, key + ".away");
+    EXPECT_THAT(refusal(certificates, {"make", "--name", "later.example"}),
+                HasSubstr("no service-ca.key"));
+    std::filesystem::rename(key + ".away", key);
+    certificates.run({"make", "--name", "later.example"});
+    EXPECT_THAT(certificates.run({"show"}), HasSubstr("DNS:later.example"));
+    EXPECT_THAT(contents_of(certificates.file("names")), HasSubstr("later.example"));
+}
+
 TEST(Certificates, NamesThatAreNoneAreRefusedAndNothingChanges) {
     const Certificates certificates;
     const std::string before = contents_of(certificates.file("names"));

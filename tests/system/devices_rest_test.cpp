@@ -309,6 +309,17 @@ TEST_F(DevicesRest, ACodeIsShownAgainForARepeatAndKeptByNobody) {
     const std::string secret = world.claim("kc-fresh1", code).text("secret");
     EXPECT_EQ(secret.size(), 32U);
     EXPECT_EQ(device_member("kc-fresh1", "/claim/state"), "used");
+    const auto is_dead = [](const HttpAnswer& answer) {
+        EXPECT_EQ(answer.status, 409) << answer.body;
+        EXPECT_EQ(answer.text("code"), "not_open");
+    };
+    is_dead(world.post("/v1/devices", body, same));
+    const Headers again{{"Idempotency-Key", "device-2"}};
+    const std::string claim = "/v1/devices/kc-fresh2/claim";
+    ASSERT_EQ(world.post(claim, "{}", again).status, 201);
+    EXPECT_EQ(world.post(claim, "{}", again).status, 201) << "it is the open one";
+    ASSERT_EQ(world.post(claim, "{}").status, 201);
+    is_dead(world.post(claim, "{}", again));
     EXPECT_EQ(device_member("kc-fresh1", "/credentials/0/state"), "living");
     std::string plain = code;
     std::erase(plain, '-');

@@ -45,10 +45,11 @@ class Devices : public Hall {
                                  quoted(sha256_hex(secret)) + "}",
                              kClaim);
     }
-    topics::AskAnswer rotate(const std::string& nonce, const std::string& secret,
-                             std::int64_t overlap_s) {
+    topics::AskAnswer rotate(const std::string& shown, const std::string& nonce,
+                             const std::string& secret, std::int64_t overlap_s) {
         return world.try_ask("devices", "rotate_credential",
-                             about_hall(R"("nonce_sha256":)" + quoted(sha256_hex(nonce)) +
+                             about_hall(R"("shown_sha256":)" + quoted(sha256_hex(shown)) +
+                                        R"(,"nonce_sha256":)" + quoted(sha256_hex(nonce)) +
                                         R"(,"secret_sha256":)" + quoted(sha256_hex(secret)) +
                                         R"(,"overlap_seconds":)" + std::to_string(overlap_s)),
                              kDevice);
@@ -150,7 +151,8 @@ TEST_F(Devices, NobodyButWhoeverHasACodeMayShowItAndNobodyButItselfMayRotate) {
     world.add_device("kc-other1");
     EXPECT_EQ(world
                   .try_ask("devices", "rotate_credential",
-                           about_hall(R"("nonce_sha256":)" + quoted(sha256_hex("n")) +
+                           about_hall(R"("shown_sha256":)" + quoted(sha256_hex(first)) +
+                                      R"(,"nonce_sha256":)" + quoted(sha256_hex("n")) +
                                       R"(,"secret_sha256":)" + quoted(sha256_hex("s"))),
                            "kc-other1")
                   .code,
@@ -162,23 +164,24 @@ TEST_F(Devices, NobodyButWhoeverHasACodeMayShowItAndNobodyButItselfMayRotate) {
 
 TEST_F(Devices, RotateKeepsBothForTheOverlapAndTheSessionOfTheOldOneUntilItsEnd) {
     device.birth(kConnection);
-    ASSERT_EQ(rotate("nonce", "new-secret", 3600).rc, 0);
+    ASSERT_EQ(rotate(first, "nonce", "new-secret", 3600).rc, 0);
     ASSERT_TRUE(told());
     EXPECT_TRUE(device.client().connected()) << "by the old one, which still lives";
     EXPECT_EQ(knock(first), 0);
     EXPECT_EQ(knock("new-secret"), 0);
-    EXPECT_EQ(rotate("nonce", "new-secret", 3600).rc, 0) << "a repeat";
-    EXPECT_EQ(rotate("other", "new-secret", 3600).code, "taken");
-    ASSERT_EQ(rotate("third", "third-secret", 3600).rc, 0);
-    EXPECT_TRUE(refuses(first)) << "only the two newest live";
+    EXPECT_EQ(rotate(first, "nonce", "new-secret", 3600).rc, 0) << "a repeat";
+    EXPECT_EQ(rotate(first, "other", "new-secret", 3600).code, "taken");
+    ASSERT_EQ(rotate("new-secret", "third", "third-secret", 3600).rc, 0);
+    EXPECT_TRUE(refuses(first)) << "only what was shown and the new one live";
     EXPECT_EQ(knock("new-secret"), 0);
     EXPECT_EQ(knock("third-secret"), 0);
+    EXPECT_EQ(rotate(first, "fourth", "fourth-secret", 3600).code, "claim_refused");
     EXPECT_EQ(events("type = 'credential_rotated' and actor = 'device:kc-hall1'"), 2);
 }
 
 TEST_F(Devices, ExpireEndsACredentialByItselfAndCutsItsSession) {
     device.birth(kConnection);
-    ASSERT_EQ(rotate("nonce", "new-secret", 1).rc, 0);
+    ASSERT_EQ(rotate(first, "nonce", "new-secret", 1).rc, 0);
     EXPECT_TRUE(device.client().wait_until_cut());
     EXPECT_TRUE(refuses(first));
     EXPECT_EQ(knock("new-secret"), 0);
@@ -200,7 +203,7 @@ TEST_F(Devices, RevokeCutsTheSessionWithinFiveSecondsAndNothingBringsItBackButAS
     EXPECT_EQ(admin("revoke_device", R"("reason":"again")").code, "inactive_device");
     EXPECT_EQ(issue("code-1").code, "inactive_device");
     EXPECT_EQ(claim("code-1", "nonce", "x").code, "claim_refused");
-    EXPECT_EQ(rotate("nonce", "x", 0).code, "unknown_account") << "it has no role any more";
+    EXPECT_EQ(rotate(first, "nonce", "x", 0).code, "unknown_account") << "it has no role any more";
     const HttpAnswer shown = world.get("/v1/devices/kc-hall1");
     EXPECT_EQ(shown.text("state"), "offline");
     EXPECT_EQ(shown.text("active"), "false");
@@ -343,9 +346,21 @@ TEST_F(Devices, ARevocationWhileNobodyFeedsIsToldByWhoeverComes) {
 TEST_F(Devices, OneOfTwoProcessesFeedsAndTheOtherTakesOver) {
     world.start_handlers();
     world.kill9_handlers(0);
-    ASSERT_EQ(rotate("nonce", "new-secret", 0).rc, 0);
+    ASSERT_EQ(rotate(first, "nonce", "new-secret", 0).rc, 0);
     EXPECT_TRUE(lets_in("new-secret"));
     EXPECT_TRUE(refuses(first));
+}
+
+TEST_F(Devices, WhoLeadsAndStandsStillLosesTheLead) {
+    ASSERT_TRUE(eventually([&] { return world.metric_of(0, "klyuchnik_guard_feeding") == 1; }));
+    world.start_handlers();
+    world.handlers(0).pause();
+    world.db().rows("update devices.credentials set revoked_at = now()");
+    EXPECT_TRUE(told()) << "the other one tells the broker";
+    EXPECT_NE(knock(first), 0);
+    EXPECT_EQ(world.metric_of(1, "klyuchnik_guard_feeding"), 1);
+    world.handlers(0).resume();
+    EXPECT_TRUE(eventually([&] { return world.metric_of(0, "klyuchnik_guard_feeding") == 0; }));
 }
 
 TEST_F(Devices, FloodIsRaisedAndTheDeviceToldToWait) {

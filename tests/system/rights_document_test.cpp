@@ -10,6 +10,7 @@
 
 #include "tests/system/documents.hpp"
 #include "tests/system/hall.hpp"
+#include "topics/limits.hpp"
 
 namespace klyuchnik::test {
 namespace {
@@ -149,6 +150,32 @@ TEST_F(Rights, ACabinetThatHoldsALaterVersionThanWeKnowGetsOneAboveIt) {
     EXPECT_EQ(pulled().version, 501);
     EXPECT_EQ(world.count("select version from keys.cabinet_rights where cabinet = 'kc-hall1'"),
               501);
+}
+
+TEST_F(Rights, ABirthThatClaimsTheLastNumberUsesUpNoVersions) {
+    const auto ack = born(device, kConnection, 1024, topics::limits::kIntegerMax);
+    EXPECT_GT(ack.rights_version, 0);
+    world.grant(boris, key);
+    EXPECT_EQ(announced(ack.rights_version).rights_version, ack.rights_version + 1);
+    EXPECT_EQ(pulled().version, ack.rights_version + 1);
+}
+
+TEST_F(Rights, ADeviceThatAnnouncesItsOwnRightsAsAnUploadStillGetsTheNext) {
+    const std::int64_t before = born(device, kConnection, 1024).rights_version;
+    const auto facts = Puller(device, kConnection).info("rights").document;
+    ASSERT_TRUE(facts);
+    device.facts(kConnection, 1, 1, 1,
+                 {fact("doc.ready", R"({"doc":"logs","n":)" + std::to_string(facts->bytes) +
+                                        R"(,"sha":")" + facts->sha256 + "\"}")});
+    EXPECT_EQ(world.count("select count(*) from runtime.documents where direction = 'up'"), 0)
+        << "it has not sent it";
+    for (int i = 0; i < 2; ++i) {
+        world.grant(boris, key);
+        world.settle();
+        revoke(boris);
+        world.settle();
+    }
+    EXPECT_EQ(wanted(), before + 4);
 }
 
 TEST_F(Rights, OldVersionsDoNotPileUp) {

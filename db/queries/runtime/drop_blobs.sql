@@ -1,2 +1,2 @@
--- $1 sha256s
-delete from runtime.blobs where sha256 = any ($1::bytea[])
+-- $1 sha256s  $2 not used after
+select runtime.drop_blobs($1::bytea[], $2::timestamptz[])

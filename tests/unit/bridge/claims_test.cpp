@@ -182,6 +182,21 @@ TEST_F(ClaimsTest, OneAddressThatTriesManyDevicesIsSlowedToo) {
     EXPECT_EQ(claim(good(), "192.0.2.2").status, 403);
 }
 
+TEST_F(ClaimsTest, AllAddressesTogetherAreSlowedToo) {
+    decide = [](const auto&) { return topics::Code::claim_refused; };
+    const auto from_elsewhere = [&](int i) {
+        json body = good();
+        body["device"] = "kc-many" + std::to_string(i);
+        return claim(body, "198.51." + std::to_string(i) + ".1").status;
+    };
+    for (int i = 0; i < kWrongClaimsPerSecondMax; ++i) EXPECT_EQ(from_elsewhere(i), 403) << i;
+    const std::size_t asked = sent.size();
+    EXPECT_EQ(from_elsewhere(200), 429);
+    EXPECT_EQ(sent.size(), asked) << "nobody was asked";
+    clock.advance(std::chrono::seconds{1});
+    EXPECT_EQ(from_elsewhere(200), 403);
+}
+
 TEST_F(ClaimsTest, WhatIsRightIsNeverSlowed) {
     for (int i = 0; i < 100; ++i) {
         json body = good();

@@ -99,6 +99,25 @@ TEST_F(LargeBody, HasALimitOfItsOwnHoweverItIsSent) {
     EXPECT_EQ(handled, 0);
 }
 
+TEST_F(LargeBody, WhoMaySendItReadsTheRefusalOfOneMuchTooLarge) {
+    EXPECT_EQ(status(post(2 * kLarge, "Authorization: yes\r\n")), "413");
+    EXPECT_EQ(admitted, 1);
+    EXPECT_EQ(status(post(2 * kLarge, "Authorization: yes\r\n")), "413")
+        << "the place was given back";
+    EXPECT_EQ(handled, 0);
+}
+
+TEST_F(LargeBody, AStrangerIsToldSoAlsoOfOneTooLarge) {
+    for (const char* who : {"", "Authorization: fault\r\n"}) {
+        const std::string answer =
+            ask("POST /large HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(2 * kLarge) +
+                "\r\n" + std::string{who} + "\r\n");
+        EXPECT_EQ(status(answer), *who == '\0' ? "401" : "500");
+    }
+    EXPECT_LT(kLinger.bytes_max, kLargeLinger.bytes_max);
+    EXPECT_LT(kLinger.time, kLargeLinger.time);
+}
+
 TEST_F(LargeBody, IsNotReadFromAnybodyElse) {
     EXPECT_EQ(status(post(kBodyBytesMax, "")), "401");
     EXPECT_EQ(status(ask("POST /large HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")), "401")

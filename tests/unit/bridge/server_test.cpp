@@ -67,6 +67,9 @@ struct ServerTest : testing::Test {
     Routes routes;
     process::Metrics metrics;
     std::atomic<int> streams{0};
+    std::atomic<int> at_gate{0};
+    std::atomic<bool> gate_open{false};
+    static constexpr std::size_t kBig = std::size_t{32} << 20;
     std::unique_ptr<Server> server;
     int port = 0;
 
@@ -91,6 +94,13 @@ struct ServerTest : testing::Test {
                 --streams;
             };
             return response;
+        });
+        routes.add("GET", "/big", {200},
+                   [](const Request&) { return Response::text(200, std::string(kBig, 'x')); });
+        routes.add("GET", "/gate", {200}, [this](const Request&) {
+            ++at_gate;
+            while (!gate_open) std::this_thread::yield();
+            return Response::empty(200);
         });
         routes.add("GET", "/secure", {200}, [](const Request& request) {
             return Response::text(200, request.secure ? "secure" : "plain");
@@ -266,6 +276,72 @@ TEST_F(ServerTest, IdleConnectionsGiveWayToThoseThatWait) {
     for (int i = 0; i < 12; ++i) {
         EXPECT_EQ(status(ask(std::string{"GET /who HTTP/1.1\r\n"} + kClose + "\r\n")), "200");
     }
+}
+
+TEST_F(ServerTest, RequestsSentInAdvanceGiveWayToThoseThatWait) {
+    constexpr int kInAdvance = 1500;
+    std::string requests = "GET /gate HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (int i = 0; i < kInAdvance; ++i) requests += "GET /who HTTP/1.1\r\nHost: x\r\n\r\n";
+    std::vector<std::unique_ptr<Client>> eager;
+    for (int i = 0; i < 6; ++i) {
+        eager.push_back(std::make_unique<Client>(port));
+        ASSERT_TRUE(eager.back()->send(requests));
+    }
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    while (at_gate < 6 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    ASSERT_EQ(at_gate, 6) << "every thread";
+    Client waiting{port};
+    waiting.send(std::string{"GET /who HTTP/1.1\r\n"} + kClose + "\r\n");
+    gate_open = true;
+    EXPECT_EQ(status(waiting.read()), "200");
+    int gave_way = 0;
+    for (const auto& client : eager) {
+        const std::string answers = client->read();
+        int count = 0;
+        for (std::size_t at = answers.find("HTTP/1.1 200"); at != std::string::npos;
+             at = answers.find("HTTP/1.1 200", at + 1)) {
+            ++count;
+        }
+        EXPECT_GE(count, 1) << "what was begun is answered";
+        if (count < 1 + kInAdvance) ++gave_way;
+    }
+    EXPECT_GE(gave_way, 1);
+}
+
+struct SlowReaderTest : ServerTest {
+    ServerSettings settings() override {
+        ServerSettings hurried = ServerTest::settings();
+        hurried.workers = 1;
+        hurried.streams_max = 0;
+        hurried.write_time_max = std::chrono::milliseconds{300};
+        hurried.write_bytes_per_second_min = std::size_t{1} << 30;
+        return hurried;
+    }
+};
+
+TEST_F(SlowReaderTest, IsCutAlthoughItReadsAgainAndAgain) {
+    Client client{port};
+    // What the system keeps for it must be far less than the answer.
+    const int kept = 256 * 1024;
+    ::setsockopt(client.socket(), SOL_SOCKET, SO_RCVBUF, &kept, sizeof kept);
+    client.send("GET /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    ASSERT_EQ(status(client.read("\r\n\r\n")), "200");
+    std::atomic<std::size_t> taken{0};
+    std::jthread reader{[&](const std::stop_token& stop) {
+        char byte = 0;
+        while (!stop.stop_requested() && ::recv(client.socket(), &byte, 1, 0) == 1) ++taken;
+    }};
+    // The only thread there is serves the next one as soon as the slow one is cut.
+    EXPECT_EQ(status(ask(std::string{"GET /who HTTP/1.1\r\n"} + kClose + "\r\n")), "200");
+    EXPECT_LT(taken, kBig / 2);
+}
+
+TEST(WriteTime, GrowsWithTheAnswer) {
+    using std::chrono::milliseconds;
+    EXPECT_EQ(write_time_max(0, kWriteTimeMax, kWriteBytesPerSecondMin), kWriteTimeMax);
+    EXPECT_EQ(write_time_max(std::size_t{8} << 20, kWriteTimeMax, kWriteBytesPerSecondMin),
+              kWriteTimeMax + std::chrono::seconds{128});
+    EXPECT_EQ(write_time_max(500, milliseconds{7}, 1000), milliseconds{507});
 }
 
 TEST_F(ServerTest, APortInUseIsSaidSo) {

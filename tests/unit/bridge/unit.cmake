@@ -17,4 +17,5 @@ klyuchnik_test(test_bridge LABEL unit
     ${CMAKE_CURRENT_SOURCE_DIR}/unit/bridge/pages_test.cpp
     ${CMAKE_CURRENT_SOURCE_DIR}/unit/bridge/pending_asks_test.cpp
     ${CMAKE_CURRENT_SOURCE_DIR}/unit/bridge/problem_test.cpp
+    ${CMAKE_CURRENT_SOURCE_DIR}/unit/bridge/retries_test.cpp
   LINKS klyuchnik_bridge nlohmann_json::nlohmann_json OpenSSL::Crypto)

@@ -45,6 +45,8 @@ class MemoryLine final : public sim::conformance::Line {
                 auto heard = std::move(arriving_.front());
                 arriving_.pop_front();
                 now_ = std::max(now_, heard.at);
+                ++delivered_;
+                if (leaves_after_ && --*leaves_after_ <= 0) leave();
                 return heard;
             }
             Elapsed next = until;
@@ -68,6 +70,13 @@ class MemoryLine final : public sim::conformance::Line {
 
     /// The device is never switched on.
     void stay_away() { back_at_ = Elapsed::max(); }
+    /// The device goes away behind so many messages, and comes back later or never.
+    void leave_after(int messages, Elapsed for_how_long) {
+        leaves_after_ = messages;
+        away_for_ = for_how_long;
+    }
+    /// Messages of the device that came to the examiner.
+    int delivered() const { return delivered_; }
     /// Somebody asks for a key so often.
     void visit_every(Elapsed time) {
         visits_every_ = time;
@@ -80,6 +89,11 @@ class MemoryLine final : public sim::conformance::Line {
     static constexpr std::int64_t kStart_s = 1'763'690'000;
     static constexpr Elapsed kLatency = std::chrono::milliseconds{2};
 
+    void leave() {
+        leaves_after_.reset();
+        if (up_) lose(Elapsed{0});
+        back_at_ = away_for_ == Elapsed::max() ? away_for_ : now_ + away_for_;
+    }
     void pass() {
         if (visits_every_ > Elapsed{0} && now_ >= visit_at_) {
             visit_at_ = now_ + visits_every_;
@@ -121,6 +135,9 @@ class MemoryLine final : public sim::conformance::Line {
     Elapsed back_at_{0};
     Elapsed visits_every_{0};
     Elapsed visit_at_{0};
+    std::optional<int> leaves_after_;
+    int delivered_ = 0;
+    Elapsed away_for_{0};
     bool up_ = false;
     bool rebooting_ = false;
     topics::Connection will_;

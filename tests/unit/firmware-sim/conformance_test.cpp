@@ -157,6 +157,44 @@ TEST(Conformance, ADeviceThatNeverConnectsFailsAtItsBirth) {
     EXPECT_THAT(to_text(report), HasSubstr("(not reached: no birth came)"));
 }
 
+TEST(Conformance, ADeviceThatGoesAwayForGoodNeverPassesWhereverItWas) {
+    const auto run = [](MemoryLine& line) {
+        line.visit_every(30s);
+        return sim::conformance::examine(line, exam());
+    };
+    MemoryLine whole{cabinet(), {}};
+    ASSERT_FALSE(run(whole).any_failed());
+    ASSERT_GT(whole.delivered(), 100);
+    for (int messages = 1; messages < whole.delivered(); ++messages) {
+        MemoryLine line{cabinet(), {}};
+        line.leave_after(messages, Elapsed::max());
+        const Report report = run(line);
+        ASSERT_TRUE(report.any_failed()) << messages << '\n' << to_text(report);
+        ASSERT_FALSE(report.passed(sim::conformance::kConnectionKept)) << messages;
+    }
+}
+
+TEST(Conformance, ADeviceThatIsAwayForAMinuteIsExaminedToTheEndOrToldOfIt) {
+    for (int messages = 1; messages < 400; messages += 7) {
+        MemoryLine line{cabinet(), {}};
+        line.visit_every(30s);
+        line.leave_after(messages, 60s);
+        const Report report = sim::conformance::examine(line, exam());
+        EXPECT_TRUE(report.passed(sim::conformance::kConnectionKept) || report.any_failed())
+            << messages << '\n'
+            << to_text(report);
+    }
+}
+
+TEST(Conformance, ACardThatIsShownAgainMayBeDecidedAgain) {
+    MemoryLine line{cabinet(), {}};
+    line.visit_every(2s);
+    ExamSettings settings = exam();
+    settings.only = {"requests"};
+    const Report report = sim::conformance::examine(line, settings);
+    EXPECT_TRUE(report.passed(sim::conformance::kLateAnswer)) << to_text(report);
+}
+
 TEST(Conformance, MakesOnlyTheChecksThatAreAskedFor) {
     ExamSettings settings = exam();
     settings.only = {"reconnect"};

@@ -385,6 +385,16 @@ class Bench : public ::testing::Test {
         }
         return served;
     }
+    /// The versions of which the journal says that they failed.
+    std::vector<std::string> failures() const {
+        std::vector<std::string> versions;
+        for (const sim::HeldFact& held : journal->held()) {
+            if (const auto* failed = std::get_if<topics::FirmwareFailed>(&held.fact.body)) {
+                versions.push_back(failed->version);
+            }
+        }
+        return versions;
+    }
     template <class T>
     int count() {
         (void)next_question(0s);
@@ -662,6 +672,41 @@ TEST_F(Firmware, IsGivenUpWhenItDoesNotReachTheServerInTime) {
     EXPECT_EQ(device->firmware(), "1.0");
 }
 
+TEST_F(Firmware, ThatWasGivenUpIsToldOfOnceBeforeItIsForgotten) {
+    firmware_wanted = "2.0";
+    come_online();
+    serve(std::string(1000, 'i'), 9);
+    boot();
+    EXPECT_TRUE(failures().empty());
+    const sim::MemoryDocumentStore on_trial = store;
+    boot();
+    EXPECT_EQ(failures(), std::vector<std::string>{"2.0"});
+    // The power went behind the fact and before the mark of the trial was gone.
+    store = on_trial;
+    boot();
+    EXPECT_EQ(failures(), std::vector<std::string>{"2.0"});
+    EXPECT_FALSE(device->on_trial());
+    boot();
+    EXPECT_EQ(failures(), std::vector<std::string>{"2.0"});
+}
+
+TEST_F(Firmware, ThatFailsAgainAfterAnotherWasWantedIsToldOfAgain) {
+    firmware_wanted = "2.0";
+    come_online();
+    serve(std::string(1000, 'i'), 9);
+    boot();
+    boot();
+    firmware_wanted = "2.1";
+    come_online();
+    firmware_wanted = "2.0";
+    ack();
+    serve(std::string(1000, 'i'), 9);
+    ASSERT_EQ(count<sim::InstallFirmware>(), 2);
+    boot();
+    boot();
+    EXPECT_EQ(failures(), (std::vector<std::string>{"2.0", "2.0"}));
+}
+
 TEST_F(Log, IsOfferedAndSentInPiecesAsTheServerAsks) {
     come_online();
     for (int i = 0; i < 20; ++i) device->note("line " + std::to_string(i), now);
@@ -740,6 +785,69 @@ TEST_F(Lease, GoesOnOverABootWhenAClockWithABatteryKnowsTheTime) {
     settings.utc_at_boot_s = kMonday_s + 3600;
     boot();
     EXPECT_FALSE(device->lease_runs(now));
+}
+
+TEST_F(Lease, IsOverWhenTheClockWithABatteryIsBehindTheLastAck) {
+    settings.utc_at_boot_s = kMonday_s;
+    boot();
+    come_online();
+    for (const std::int64_t set_back : {std::int64_t{0}, kMonday_s - 1}) {
+        settings.utc_at_boot_s = set_back;
+        boot();
+        EXPECT_FALSE(device->lease_runs(now)) << set_back;
+        EXPECT_FALSE(device->utc_s(now)) << "facts are dated by the boot";
+    }
+    settings.utc_at_boot_s = kMonday_s;
+    boot();
+    EXPECT_TRUE(device->lease_runs(3599s));
+    EXPECT_FALSE(device->lease_runs(3600s));
+}
+
+TEST_F(Lease, OfARevokedDeviceIsOverAfterABootToo) {
+    settings.utc_at_boot_s = kMonday_s;
+    boot();
+    come_online();
+    lease_s = 0;
+    ack();
+    boot();
+    EXPECT_FALSE(device->lease_runs(now));
+}
+
+TEST_F(Lease, AnAckThatIsSentAgainExtendsNothingAndBringsNoOlderWishes) {
+    now = 10s;
+    wanted = 7;
+    lease_s = 86'400;
+    firmware_wanted = "2.0";
+    come_online();
+    const Uptime early = now;
+    now = 100s;
+    wanted = 0;
+    lease_s = 60;
+    firmware_wanted.reset();
+    ack();
+    questions.clear();
+    (void)device->take_actions();
+    const Uptime late = now + 30s;
+    wanted = 7;
+    lease_s = 86'400;
+    firmware_wanted = "2.0";
+    device->record(topics::CardTapped{kAnna}, late);
+    topics::Ack old;
+    old.cn = kCn;
+    old.epoch = Epoch{1};
+    old.acked = journal->last();
+    old.now_s = kMonday_s + std::chrono::floor<std::chrono::seconds>(early).count();
+    old.lease_s = lease_s;
+    old.rights_version = wanted;
+    old.firmware_wanted = firmware_wanted;
+    device->message(Level::ack, topics::encode(old), late);
+    EXPECT_TRUE(journal->empty()) << "what is committed is committed";
+    EXPECT_TRUE(device->lease_runs(now + 59s));
+    EXPECT_FALSE(device->lease_runs(now + 60s));
+    EXPECT_EQ(device->utc_s(late), kMonday_s + 130);
+    EXPECT_TRUE(device->current());
+    now = late;
+    EXPECT_FALSE(next_question());
 }
 
 TEST_F(Lease, IsNotRenewedByAnAckThatOnlyComplains) {

@@ -255,6 +255,7 @@ class ModelServer {
     std::map<std::int64_t, std::string> published;  ///< Every version of the rights.
     std::int64_t rights_version = 0;
     std::optional<std::string> firmware_wanted;
+    std::map<std::string, int> firmware_failed;  ///< How often it was said of a version.
     std::int64_t fetched = 0;
     std::int64_t wrong_fetches = 0;
     bool breaks_chunks = false;  ///< Sometimes a byte is wrong, and its CRC is right.
@@ -319,6 +320,8 @@ class ModelServer {
             done[end->command].push_back(end->rc);
         } else if (const auto* ready = std::get_if<topics::DocumentReady>(&fact.body)) {
             upload_ = Upload{*ready, {}, -1};
+        } else if (const auto* failed = std::get_if<topics::FirmwareFailed>(&fact.body)) {
+            ++firmware_failed[failed->version];
         }
     }
 
@@ -507,6 +510,9 @@ class Schedule {
         device_ =
             std::make_unique<sim::DeviceProtocol>(settings, *journal_, *rights_, documents_.get());
         outcome_.firmware_rolled_back += device_->counters().rolled_back;
+        if (const std::string& refused = documents_->state().firmware_refused; !refused.empty()) {
+            rolled_back_.insert(refused);
+        }
         act();
         connect();
     }
@@ -763,6 +769,12 @@ class Schedule {
         if (device_->rights_version() != server_.rights_version) {
             wrong("the newest rights did not arrive");
         }
+        for (const std::string& version : rolled_back_) {
+            const int said = server_.firmware_failed[version];
+            if (said == 0) wrong("firmware " + version + " failed and nobody was told");
+            // An older ack that comes late makes it wanted, and tried, once more.
+            if (said > 1 && orderly_) wrong("firmware " + version + " failed twice");
+        }
         if (!firmware_is_settled()) wrong("the firmware is neither there nor rolled back");
         if (server_.fetching(documents_->offered(sim::kLogsDocument))) {
             wrong("the log did not arrive");
@@ -784,6 +796,7 @@ class Schedule {
     std::size_t speed_ = 1;  ///< Messages that pass between two other things, at most.
     bool orderly_ = false;   ///< As MQTT is: one sender's messages stay in order and come once.
     bool with_firmware_ = false;
+    std::set<std::string> rolled_back_;
     bool faults_ = true;
 
     Chip chip_;

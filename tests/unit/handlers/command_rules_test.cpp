@@ -155,7 +155,11 @@ TEST(Sending, IsForAPresentDevicesLowestNumberBeforeTheExpiry) {
     EXPECT_EQ(judge_sending(command, &target, kBytes, kNow), Sending::send);
     EXPECT_EQ(judge_sending(command, nullptr, kBytes, kNow), Sending::sleep);
     EXPECT_EQ(judge_sending(command, &busy, kBytes, kNow), Sending::sleep);
-    EXPECT_EQ(judge_sending(command, &target, kBytes, kNow + kLife - 1us), Sending::send);
+    EXPECT_EQ(judge_sending(command, &target, kBytes, kNow + kLife - kCommandLifeMin),
+              Sending::send);
+    EXPECT_EQ(judge_sending(command, &target, kBytes, kNow + kLife - kCommandLifeMin + 1us),
+              Sending::sleep)
+        << "its last second";
     EXPECT_EQ(judge_sending(command, &target, kBytes, kNow + kLife), Sending::sleep);
 }
 
@@ -181,6 +185,46 @@ TEST(Sending, IsRepeatedEveryThreeSecondsAndLookedAtWhenItExpires) {
     EXPECT_EQ(command.sendings, 2);
     mark_sent(command, kNow + kLife - 1s);
     EXPECT_EQ(command.send_after, command.expires);
+}
+
+TEST(Sending, KnowsHowLongTheBrokerMayKeepIt) {
+    EXPECT_EQ(life_left(kNow + kLife, kNow), kLife);
+    EXPECT_EQ(life_left(kNow + kLife, kNow + 1ms), kLife - 1s);
+    EXPECT_EQ(life_left(kNow + 1s, kNow), 1s);
+    EXPECT_EQ(life_left(kNow + 1s, kNow + 1us), std::nullopt);
+    EXPECT_EQ(life_left(kNow, kNow + 1h), std::nullopt);
+}
+
+TEST(Sending, OfOneInItsLastSecondHoldsTheNextUpOnlyForThatSecond) {
+    CommandRecord command = command_in(kSent);
+    mark_asleep(command, command.expires - 500ms);
+    EXPECT_EQ(command.send_after, command.expires);
+    mark_asleep(command, command.expires);
+    EXPECT_EQ(command.send_after, command.expires + kCommandAsleep);
+}
+
+TEST(Births, LoseSightOfWhatTheDeviceForgot) {
+    const auto again = forgotten_after_birth(kDevice, 50, false, false);
+    EXPECT_EQ(again.queued_until, 50);
+    EXPECT_EQ(again.accepted_above, topics::limits::kIntegerMax);
+    EXPECT_EQ(again.sent_above, topics::limits::kIntegerMax);
+    const auto fresh = forgotten_after_birth(kDevice, 50, true, false);
+    EXPECT_EQ(fresh.accepted_above, 50);
+    EXPECT_EQ(fresh.sent_above, topics::limits::kIntegerMax) << "it is repeated, and run once";
+    const auto forgot = forgotten_after_birth(kDevice, 50, true, true);
+    EXPECT_EQ(forgot.accepted_above, 0);
+    EXPECT_EQ(forgot.sent_above, 0);
+    EXPECT_EQ(forgotten_after_birth(kDevice, kCommandNumberMax + 1, true, false).queued_until, 0)
+        << "a number beyond reason is not believed";
+    for (const CommandState state : {kQueued, kSent, kAccepted}) {
+        CommandRecord command = command_in(state);
+        const Step step = lose_sight(command, kNow);
+        EXPECT_EQ(db::name_of(command.state), db::name_of(kUnknown));
+        EXPECT_TRUE(step.doubt);
+        EXPECT_TRUE(step.ended);
+    }
+    CommandRecord over = command_in(kDone);
+    EXPECT_FALSE(lose_sight(over, kNow).changed);
 }
 
 TEST(Sending, ThatMustWaitSleeps) {

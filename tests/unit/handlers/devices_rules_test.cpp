@@ -130,19 +130,27 @@ TEST(PlanClaim, ARepeatWithAnotherCertificateReplacesTheOneWhoseAnswerWasLost) {
 RotateCredential rotation(std::int64_t overlap_s, const std::string& nonce = kOther) {
     RotateCredential ask;
     ask.device = *DeviceId::parse("kc-hall1");
+    ask.shown_sha256 = kSecret;
     ask.nonce_sha256 = nonce;
     ask.secret_sha256 = kSecret2;
     ask.overlap_seconds = overlap_s;
     return ask;
 }
 
-TEST(WhyNotRotate, IsForStrangersTheRevokedAndTheGreedy) {
-    const std::vector<db::Credential> living{credential(1, 1, kSecret)};
-    EXPECT_FALSE(why_not_rotate(db::DeviceIdentity{true, 1}, living, 0));
-    EXPECT_EQ(why_not_rotate({}, living, 0)->code, Code::unknown_device);
-    EXPECT_EQ(why_not_rotate(db::DeviceIdentity{false, 1}, living, 0)->code, Code::inactive_device);
-    EXPECT_EQ(why_not_rotate(db::DeviceIdentity{true, 1}, {}, 0)->code, Code::inactive_device);
-    EXPECT_EQ(why_not_rotate(db::DeviceIdentity{true, 1}, living, kCredentialsPerDayMax)->code,
+TEST(WhyNotRotate, IsForStrangersTheRevokedTheDeadAndTheGreedy) {
+    const std::vector<db::Credential> living{credential(2, 2, kOther),
+                                             credential(1, 1, kSecret, kNow + 1s)};
+    const db::DeviceIdentity active{true, 1};
+    EXPECT_FALSE(why_not_rotate(active, living, kSecret, 0, kNow));
+    EXPECT_EQ(why_not_rotate({}, living, kSecret, 0, kNow)->code, Code::unknown_device);
+    EXPECT_EQ(why_not_rotate(db::DeviceIdentity{false, 1}, living, kSecret, 0, kNow)->code,
+              Code::inactive_device);
+    EXPECT_EQ(why_not_rotate(active, {}, kSecret, 0, kNow)->code, Code::inactive_device);
+    EXPECT_EQ(why_not_rotate(active, living, kCode, 0, kNow)->code, Code::claim_refused)
+        << "not among the living";
+    EXPECT_EQ(why_not_rotate(active, living, kSecret, 0, kNow + 1s)->code, Code::claim_refused)
+        << "its end has come";
+    EXPECT_EQ(why_not_rotate(active, living, kSecret, kCredentialsPerDayMax, kNow)->code,
               Code::limit_reached);
 }
 
@@ -166,17 +174,17 @@ TEST(PlanRotate, WithoutAnOverlapTheOneBeforeDiesNow) {
     EXPECT_EQ(plan.ends[0].revoked, kNow);
     EXPECT_EQ(plan.addition->place, 1);
 }
-TEST(PlanRotate, OlderThanTheTwoNewestDie) {
-    const std::vector<db::Credential> living{credential(3, 2, kSecret, kNow + 9h),
-                                             credential(2, 1, kOther, kNow + 2h),
+TEST(PlanRotate, WhatWasShownSurvivesAndEveryOtherDies) {
+    const std::vector<db::Credential> living{credential(3, 2, kOther),
+                                             credential(2, 1, kSecret, kNow + 2h),
                                              credential(1, 3, kCode, kNow + 1h)};
     const CredentialPlan plan = plan_rotate(living, rotation(3600), kNow);
     ASSERT_EQ(plan.ends.size(), 3U);
-    EXPECT_FALSE(plan.ends[0].revoked);
-    EXPECT_EQ(plan.ends[0].ends, kNow + 1h);
-    EXPECT_EQ(plan.ends[1].revoked, kNow);
+    EXPECT_EQ(plan.ends[0].revoked, kNow) << "newer than what was shown, and not the device's";
+    EXPECT_FALSE(plan.ends[1].revoked);
+    EXPECT_EQ(plan.ends[1].ends, kNow + 1h);
     EXPECT_EQ(plan.ends[2].revoked, kNow);
-    EXPECT_EQ(plan.addition->place, 1) << "a place that has become free";
+    EXPECT_EQ(plan.addition->place, 2) << "a place that has become free";
 }
 TEST(PlanRotate, ARepeatChangesNothingAndOneWithAnotherCertificateReplaces) {
     const std::vector<db::Credential> living{credential(2, 2, kSecret2, {}, kOther),
@@ -201,6 +209,7 @@ TEST(PlanRotate, NeverNeedsMoreThanThePlacesThereAre) {
         RotateCredential ask =
             rotation(turn % 3 * 600, std::string(64, static_cast<char>('a' + turn % 6)));
         ask.secret_sha256 = std::string(64, static_cast<char>('0' + turn % 10));
+        if (!living.empty()) ask.shown_sha256 = living.front().sha256;
         const CredentialPlan plan = plan_rotate(living, ask, kNow + turn * 1min);
         for (const db::CredentialEnd& end : plan.ends) {
             std::erase_if(
@@ -213,6 +222,18 @@ TEST(PlanRotate, NeverNeedsMoreThanThePlacesThereAre) {
         living.front().id = ++id;
         ASSERT_LE(living.size(), 2U);
     }
+}
+
+TEST(WatchOn, ListeningGoesOnWhileSilenceIsLookedForAndTheBrokerHeard) {
+    const Instant since = kNow - 1h;
+    const auto listening = [&](std::chrono::seconds watched, std::chrono::seconds taken) {
+        return watch_on({kNow - watched, kNow - taken, since}, kNow).listening_since;
+    };
+    EXPECT_EQ(listening(5s, 5s), since);
+    EXPECT_EQ(listening(kWatchGapMax, kTakenGapMax), since);
+    EXPECT_EQ(listening(kWatchGapMax + 1s, 5s), kNow) << "we were away, or the database was";
+    EXPECT_EQ(listening(5s, kTakenGapMax + 1s), kNow) << "nobody could reach us";
+    EXPECT_EQ(watch_on({kNow - 5s, kNow - 1s, since}, kNow).watched, kNow);
 }
 
 }  // namespace

@@ -41,32 +41,57 @@ Chunk chunk(std::uint32_t index, std::uint32_t total, std::size_t bytes) {
 }
 
 TEST(JudgeAnnouncement, FetchesWhatIsNew) {
-    EXPECT_EQ(judge_announcement(ready(), nullptr, 0, false), Announced::begun);
+    EXPECT_EQ(judge_announcement(ready(), nullptr, {0, 0}, false), Announced::begun);
     const db::Upload earlier = upload();
-    EXPECT_EQ(judge_announcement(ready(1000, kOther), &earlier, 1, false), Announced::begun);
-    EXPECT_EQ(judge_announcement(ready(1001), &earlier, 1, false), Announced::begun);
+    EXPECT_EQ(judge_announcement(ready(1000, kOther), &earlier, {1, 0}, false), Announced::begun);
+    EXPECT_EQ(judge_announcement(ready(1001), &earlier, {1, 0}, false), Announced::begun);
 }
 TEST(JudgeAnnouncement, GoesOnWithTheSame) {
     const db::Upload earlier = upload();
-    EXPECT_EQ(judge_announcement(ready(), &earlier, 1, false), Announced::kept);
+    EXPECT_EQ(judge_announcement(ready(), &earlier, {1, 0}, false), Announced::kept);
 }
 TEST(JudgeAnnouncement, FetchesAgainWhatHadFailed) {
     const db::Upload earlier = upload(UploadState::failed);
-    EXPECT_EQ(judge_announcement(ready(), &earlier, 1, false), Announced::begun);
+    EXPECT_EQ(judge_announcement(ready(), &earlier, {1, 0}, false), Announced::begun);
 }
 TEST(JudgeAnnouncement, AsksForNothingThatIsHere) {
-    EXPECT_EQ(judge_announcement(ready(), nullptr, 0, true), Announced::here);
+    EXPECT_EQ(judge_announcement(ready(), nullptr, {0, 0}, true), Announced::here);
     const db::Upload earlier = upload();
-    EXPECT_EQ(judge_announcement(ready(), &earlier, 1, true), Announced::here);
+    EXPECT_EQ(judge_announcement(ready(), &earlier, {1, 0}, true), Announced::here);
+}
+TEST(JudgeAnnouncement, FetchesNoMoreThanSoMuchADay) {
+    const db::Upload earlier = upload();
+    const UploadsSoFar most{1, kUploadBytesPerDayMax - 1000};
+    const UploadsSoFar over{1, kUploadBytesPerDayMax - 999};
+    EXPECT_EQ(judge_announcement(ready(1000, kOther), &earlier, most, false), Announced::begun);
+    EXPECT_EQ(judge_announcement(ready(1000, kOther), &earlier, over, false),
+              Announced::over_quota);
+    EXPECT_EQ(judge_announcement(ready(), &earlier, over, false), Announced::kept)
+        << "it was counted when it was begun";
+    EXPECT_EQ(judge_announcement(ready(), nullptr, over, true), Announced::here)
+        << "nothing is fetched";
+}
+TEST(UploadsSoFar, CountsNamesForEverAndBytesForADay) {
+    db::Upload today = upload();
+    today.day = 20'000;
+    today.day_bytes = 5000;
+    db::Upload yesterday = today;
+    yesterday.day = 19'999;
+    const std::vector<const db::Upload*> all{&today, &yesterday, &today};
+    EXPECT_EQ(uploads_so_far(all, 20'000).names, 3U);
+    EXPECT_EQ(uploads_so_far(all, 20'000).bytes_today, 10'000);
+    EXPECT_EQ(uploads_so_far(all, 20'001).bytes_today, 0);
+    EXPECT_EQ(day_of(from_unix_seconds(20'000 * 86'400 + 86'399)), 20'000);
 }
 TEST(JudgeAnnouncement, RefusesWhatIsTooLargeOrOneNameTooMany) {
     const auto most = static_cast<std::int64_t>(limits::kDocumentBytesMax);
-    EXPECT_EQ(judge_announcement(ready(most), nullptr, 0, false), Announced::begun);
-    EXPECT_EQ(judge_announcement(ready(most + 1), nullptr, 0, true), Announced::refused);
-    EXPECT_EQ(judge_announcement(ready(), nullptr, kUploadsPerDeviceMax, false),
+    EXPECT_EQ(judge_announcement(ready(most), nullptr, {0, 0}, false), Announced::begun);
+    EXPECT_EQ(judge_announcement(ready(most + 1), nullptr, {0, 0}, true), Announced::refused);
+    EXPECT_EQ(judge_announcement(ready(), nullptr, {kUploadsPerDeviceMax, 0}, false),
               Announced::refused);
     const db::Upload earlier = upload(UploadState::done);
-    EXPECT_EQ(judge_announcement(ready(), &earlier, kUploadsPerDeviceMax, false), Announced::begun);
+    EXPECT_EQ(judge_announcement(ready(), &earlier, {kUploadsPerDeviceMax, 0}, false),
+              Announced::begun);
 }
 
 TEST(ChunkBytes, AreToldByAnyChunk) {

@@ -27,6 +27,16 @@ using topics::Instant;
 const Instant kNow = topics::from_unix_seconds(1'763'690'000);
 const Rollout kSix{topics::RolloutId{1}, "1.5.0", 6, 0, true};
 
+/// Nothing is over yet.
+RolloutStep step_of(const Rollout& rollout, const std::vector<RolloutDevice>& devices, Instant now,
+                    db::RolloutSoFar so_far = {}) {
+    for (const RolloutDevice& one : devices) {
+        if (one.offered && (!so_far.last_offer || *one.offered > *so_far.last_offer)) {
+            so_far.last_offer = one.offered;
+        }
+    }
+    return step_rollout(rollout, so_far, devices, now);
+}
 RolloutDevice device(const std::string& id, OfferState state, const std::string& firmware = "1.4.2",
                      bool online = true) {
     RolloutDevice one;
@@ -34,7 +44,7 @@ RolloutDevice device(const std::string& id, OfferState state, const std::string&
     one.state = state;
     one.firmware = firmware;
     one.online = online;
-    if (state != OfferState::waiting && state != OfferState::skipped) one.offered = kNow - 1min;
+    if (state == OfferState::offered) one.offered = kNow - 1min;
     return one;
 }
 std::vector<std::string> offered(const RolloutStep& step) {
@@ -48,27 +58,25 @@ std::vector<std::string> offered(const RolloutStep& step) {
 TEST(Rollouts, OfferTheFirstAtOnceAndTheNextOnlyWhenItsTurnHasCome) {
     std::vector devices{device("kc-aaaa", OfferState::waiting),
                         device("kc-bbbb", OfferState::waiting)};
-    EXPECT_EQ(offered(step_rollout(kSix, devices, kNow)), std::vector<std::string>{"kc-aaaa"});
+    EXPECT_EQ(offered(step_of(kSix, devices, kNow)), std::vector<std::string>{"kc-aaaa"});
     devices[0].state = OfferState::offered;
     devices[0].offered = kNow;
-    EXPECT_TRUE(offered(step_rollout(kSix, devices, kNow + 9s)).empty());
-    EXPECT_EQ(offered(step_rollout(kSix, devices, kNow + 10s)),
-              std::vector<std::string>{"kc-bbbb"});
+    EXPECT_TRUE(offered(step_of(kSix, devices, kNow + 9s)).empty());
+    EXPECT_EQ(offered(step_of(kSix, devices, kNow + 10s)), std::vector<std::string>{"kc-bbbb"});
 }
 
 TEST(Rollouts, NeverCatchUpAllAtOnceAfterAPause) {
-    std::vector<RolloutDevice> devices{device("kc-aaaa", OfferState::updated, "1.5.0")};
-    devices[0].offered = kNow - 24h;
+    std::vector<RolloutDevice> devices;
     for (int i = 0; i < 40; ++i) {
         devices.push_back(device("kc-w" + std::to_string(1000 + i), OfferState::waiting));
     }
-    EXPECT_EQ(step_rollout(kSix, devices, kNow).offer.size(), kOffersAtOnceMax);
+    EXPECT_EQ(step_of(kSix, devices, kNow, {0, kNow - 24h}).offer.size(), kOffersAtOnceMax);
 }
 
 TEST(Rollouts, LeaveDevicesThatAreAwayForLater) {
     const std::vector devices{device("kc-aaaa", OfferState::waiting, "1.4.2", false),
                               device("kc-bbbb", OfferState::waiting)};
-    const RolloutStep step = step_rollout(kSix, devices, kNow);
+    const RolloutStep step = step_of(kSix, devices, kNow);
     EXPECT_EQ(offered(step), std::vector<std::string>{"kc-bbbb"});
     EXPECT_FALSE(step.end);
 }
@@ -76,7 +84,7 @@ TEST(Rollouts, LeaveDevicesThatAreAwayForLater) {
 TEST(Rollouts, CountOnlyABirthWithTheNewVersionAsSuccess) {
     const std::vector devices{device("kc-aaaa", OfferState::offered, "1.5.0"),
                               device("kc-bbbb", OfferState::offered, "1.4.2")};
-    const RolloutStep step = step_rollout(kSix, devices, kNow);
+    const RolloutStep step = step_of(kSix, devices, kNow);
     ASSERT_EQ(step.ended.size(), 1U);
     EXPECT_EQ(step.ended[0].device.text(), "kc-aaaa");
     EXPECT_EQ(step.ended[0].state, OfferState::updated);
@@ -85,7 +93,7 @@ TEST(Rollouts, CountOnlyABirthWithTheNewVersionAsSuccess) {
 
 TEST(Rollouts, DoNotOfferWhatADeviceHasAlready) {
     const std::vector devices{device("kc-aaaa", OfferState::waiting, "1.5.0")};
-    const RolloutStep step = step_rollout(kSix, devices, kNow);
+    const RolloutStep step = step_of(kSix, devices, kNow);
     EXPECT_TRUE(step.offer.empty());
     ASSERT_EQ(step.ended.size(), 1U);
     EXPECT_EQ(step.ended[0].state, OfferState::updated);
@@ -97,7 +105,7 @@ TEST(Rollouts, StopWhenMoreWentBackThanMay) {
                         device("kc-bbbb", OfferState::waiting),
                         device("kc-cccc", OfferState::offered)};
     devices[0].failed = true;
-    const RolloutStep step = step_rollout(kSix, devices, kNow);
+    const RolloutStep step = step_of(kSix, devices, kNow);
     EXPECT_EQ(step.end, "stopped");
     EXPECT_TRUE(step.offer.empty());
     std::map<std::string, OfferState> ended;
@@ -115,18 +123,27 @@ TEST(Rollouts, GoOnWhileNoMoreFailThanMay) {
     std::vector devices{device("kc-aaaa", OfferState::offered),
                         device("kc-bbbb", OfferState::waiting)};
     devices[0].failed = true;
-    EXPECT_FALSE(step_rollout(patient, devices, kNow).end);
-    devices[1].state = OfferState::failed;
-    devices[1].offered = kNow;
-    EXPECT_EQ(step_rollout(patient, devices, kNow).end, "stopped");
+    EXPECT_FALSE(step_of(patient, devices, kNow).end);
+    EXPECT_EQ(step_of(patient, devices, kNow, {1, kNow}).end, "stopped") << "one failed before";
+}
+
+TEST(Rollouts, DoNotWaitForDevicesThatAreOut) {
+    std::vector devices{device("kc-aaaa", OfferState::waiting, "1.4.2", false),
+                        device("kc-bbbb", OfferState::offered, "1.4.2", false)};
+    devices[0].active = false;
+    devices[1].active = false;
+    const RolloutStep step = step_of(kSix, devices, kNow);
+    ASSERT_EQ(step.ended.size(), 2U);
+    for (const auto& one : step.ended) EXPECT_EQ(one.state, OfferState::skipped);
+    EXPECT_EQ(step.end, "done");
 }
 
 TEST(Rollouts, GiveUpOnADeviceThatNeverAnswers) {
     std::vector devices{device("kc-aaaa", OfferState::offered)};
     devices[0].offered = kNow - kOfferAnswered + 1s;
-    EXPECT_TRUE(step_rollout(kSix, devices, kNow).ended.empty());
+    EXPECT_TRUE(step_of(kSix, devices, kNow).ended.empty());
     devices[0].offered = kNow - kOfferAnswered;
-    const RolloutStep step = step_rollout(kSix, devices, kNow);
+    const RolloutStep step = step_of(kSix, devices, kNow);
     ASSERT_EQ(step.ended.size(), 1U);
     EXPECT_EQ(step.ended[0].state, OfferState::failed);
     EXPECT_EQ(step.end, "stopped");

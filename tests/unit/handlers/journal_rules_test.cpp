@@ -161,6 +161,18 @@ TEST(JudgeBirth, DoesNotLetABrokenFlashUseUpTheEpochs) {
     EXPECT_EQ(epoch_for(limits::kEpochMax + 1), 4);
     EXPECT_EQ(epoch_for(limits::kIntegerMax), 4);
 }
+TEST(BelievedRights, AreWhatTheDeviceSaysUnlessNobodyCanHaveGivenItThat) {
+    const auto believed = [](std::int64_t said, std::int64_t given) {
+        return believed_rights(Version{said}, Version{given}).value;
+    };
+    EXPECT_EQ(believed(0, 7), 0);
+    EXPECT_EQ(believed(9, 7), 9) << "the database was restored";
+    EXPECT_EQ(believed(kRightsVersionMax, 7), kRightsVersionMax);
+    EXPECT_EQ(believed(kRightsVersionMax + 1, 7), 0);
+    EXPECT_EQ(believed(limits::kIntegerMax, 7), 0);
+    EXPECT_EQ(believed(kRightsVersionMax + 1, kRightsVersionMax + 1), kRightsVersionMax + 1)
+        << "it has just been given that";
+}
 TEST(JudgeBirth, AnswersARepeatedBirthAsBefore) {
     const BirthVerdict verdict =
         judge_birth(cursor_at(10), birth_of(77, 3, 1, 10), false, Epoch{3}, kNow);

@@ -9,6 +9,7 @@
 
 #include "handlers/keys/make_rights_documents.hpp"
 #include "handlers/runtime/ack.hpp"
+#include "handlers/runtime/journal_rules.hpp"
 #include "topics/limits.hpp"
 
 namespace klyuchnik::handlers::keys {
@@ -136,6 +137,14 @@ TEST(NeedsVersion, WhenTheCabinetHoldsALaterOneThanWeKnow) {
     EXPECT_TRUE(needs_version(made(3, "d"), "d", Version{9}));
     EXPECT_EQ(next_version(made(3, "d"), Version{9}), Version{10});
     EXPECT_EQ(next_version(made(3, "d"), Version{2}), Version{4});
+}
+TEST(NeedsVersion, NotWhenTheCabinetHoldsWhatNobodyCanHaveGivenIt) {
+    EXPECT_FALSE(needs_version(made(3, "d"), "d", Version{limits::kIntegerMax}));
+    EXPECT_EQ(next_version(made(3, "d"), Version{limits::kIntegerMax}), Version{4});
+    EXPECT_EQ(next_version(made(3, "d"), Version{kRightsVersionMax}),
+              Version{kRightsVersionMax + 1});
+    EXPECT_EQ(next_version(made(kRightsVersionMax + 1, "d"), Version{kRightsVersionMax + 1}),
+              Version{kRightsVersionMax + 2});
 }
 
 PlacedEvent event(const std::string& domain, const std::string& type) {

@@ -6,6 +6,7 @@ klyuchnik_test(test_handlers LABEL unit
     ${CMAKE_CURRENT_LIST_DIR}/devices_rules_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/document_rules_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/firmware_rules_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/guard_watch_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/journal_rules_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/keys_rules_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/message_test.cpp
