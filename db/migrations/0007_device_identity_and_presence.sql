@@ -79,7 +79,10 @@ begin
     select c.device_id, nextval('devices.guard_stamps')
     from (select distinct device_id from changed order by device_id) c
     on conflict (device_id) do update set stamp = excluded.stamp;
-    perform pg_notify('kl_guard', '');
+    -- A statement that changes no row fires too: who looks for what is due would wake itself for ever.
+    if found then
+        perform pg_notify('kl_guard', '');
+    end if;
     return null;
 end
 $$;

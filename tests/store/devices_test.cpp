@@ -8,6 +8,7 @@
 #include "db/access/device_views.hpp"
 #include "db/access/devices_store.hpp"
 #include "db/access/internal.hpp"
+#include "db/access/listener.hpp"
 #include "db/access/query.hpp"
 #include "handlers/devices/commands.hpp"
 #include "handlers/devices/heard_log.hpp"
@@ -149,6 +150,18 @@ TEST_F(Devices, ACredentialDiesWhenItsEndHasCome) {
     EXPECT_EQ(ended[0].kind, "secret");
     EXPECT_THAT(outbox(), ElementsAre("kc-hall1 cc"));
     EXPECT_EQ(in_tx([](db::Tx& tx) { return db::next_credential_end(tx); }), std::nullopt);
+}
+
+TEST_F(Devices, LookingForWhatIsDueWakesNobodyWhileNothingIs) {
+    using Heard = db::Listener::Heard;
+    db::Listener listener{as("kl_devices"), db::Channel::guard};
+    ASSERT_EQ(listener.wait(1s), Heard::reconnect);
+    in_tx([](db::Tx& tx) { return db::end_due_credentials(tx, kNow, 10); });
+    EXPECT_EQ(listener.wait(200ms), Heard::nothing) << "who looks would wake itself for ever";
+    add_secret(kHall, kSecretB, 1, kNow + 10s);
+    EXPECT_EQ(listener.wait(5s), Heard::notice);
+    in_tx([](db::Tx& tx) { return db::end_due_credentials(tx, kNow + 10s, 10); });
+    EXPECT_EQ(listener.wait(5s), Heard::notice);
 }
 
 TEST_F(Devices, TheWholeIsReadPageByPage) {

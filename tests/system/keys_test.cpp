@@ -111,7 +111,8 @@ TEST_F(Keys, RequestsThatNeedNoDomainAreAnswered) {
     const auto time = device.request(kConnection, 1, "time", "{}");
     EXPECT_EQ(time.rc, 0);
     EXPECT_GE(time.now_s.value_or(0), 1'700'000'000);
-    EXPECT_EQ(device.request(kConnection, 2, "doc.get", R"({"doc":"rights","v":99,"i":0})").rc, 404);
+    EXPECT_EQ(device.request(kConnection, 2, "doc.get", R"({"doc":"rights","v":99,"i":0})").rc,
+              404);
     EXPECT_EQ(device.request(kConnection, 3, "window.open", "{}").rc, 501);
 }
 
