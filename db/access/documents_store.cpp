@@ -160,8 +160,9 @@ std::vector<ReceivedContent> received_content(Tx& tx, std::span<const ReceivedCo
     for (const auto& row :
          run(tx, sql::runtime_received_content,
              column(wanted, [](const ReceivedContent& w) { return w.device; }),
-             column(wanted, [](const ReceivedContent& w) { return bytea_of_hex(w.sha256); }))) {
-        here.push_back({device_of(row[0]), row[1].as<std::string>()});
+             column(wanted, [](const ReceivedContent& w) { return bytea_of_hex(w.sha256); }),
+             column(wanted, [](const ReceivedContent& w) { return w.bytes; }))) {
+        here.push_back({device_of(row[0]), row[1].as<std::string>(), row[2].as<std::int64_t>()});
     }
     return here;
 }

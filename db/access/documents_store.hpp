@@ -63,6 +63,7 @@ topics::Version add_received_document(Tx& tx, const topics::DeviceId& device, st
 struct ReceivedContent {
     topics::DeviceId device;
     std::string sha256;
+    std::int64_t bytes = 0;  ///< As announced: of another size it is another document.
     auto operator<=>(const ReceivedContent&) const = default;
 };
 std::vector<ReceivedContent> received_content(Tx& tx, std::span<const ReceivedContent> wanted);

@@ -115,7 +115,7 @@ void DocumentStage::store(db::Tx& tx, Work& work) {
 void DocumentStage::announce_all(db::Tx& tx, Work& work) {
     if (ready_.empty()) return;
     std::set<db::ReceivedContent> said;
-    for (const Ready& one : ready_) said.insert({one.device, one.fact.sha256});
+    for (const Ready& one : ready_) said.insert({one.device, one.fact.sha256, one.fact.bytes});
     const std::vector<db::ReceivedContent> wanted{said.begin(), said.end()};
     const auto here = db::received_content(tx, wanted);
     const std::int64_t today = day_of(work.now);
@@ -124,7 +124,7 @@ void DocumentStage::announce_all(db::Tx& tx, Work& work) {
         const db::UploadName name{one.device, one.fact.document};
         const auto found = uploads_.find(name);
         const db::Upload* const earlier = found == uploads_.end() ? nullptr : &found->second.upload;
-        const db::ReceivedContent content{one.device, one.fact.sha256};
+        const db::ReceivedContent content{one.device, one.fact.sha256, one.fact.bytes};
         const Announced verdict =
             judge_announcement(one.fact, earlier, so_far(one.device, today),
                                std::ranges::find(here, content) != here.end());
@@ -175,7 +175,7 @@ void DocumentStage::take_chunks() {
         const auto found = std::ranges::find_if(uploads_, [&](const auto& entry) {
             const db::Upload& upload = entry.second.upload;
             return upload.device == one.device && upload.state == UploadState::open &&
-                   upload.sha256.starts_with(tag);
+                   upload.sha256.starts_with(tag) && fit(upload, one.chunk) != Fit::no;
         });
         const Fit how = found == uploads_.end() ? Fit::no : fit(found->second.upload, one.chunk);
         if (how == Fit::no) {

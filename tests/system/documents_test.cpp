@@ -237,6 +237,32 @@ TEST_F(Documents, TheSameDocumentAgainIsNotFetchedAgain) {
     EXPECT_FALSE(Puller(device, kConnection).next(std::chrono::milliseconds{100}));
 }
 
+TEST_F(Documents, AWrongSizeUnderTheSameHashIsAnotherDocumentAndHoldsUpNoneOfTheRightOne) {
+    const std::string logs = noise(3000, 12);
+    const std::string sha = topics::to_hex(topics::sha256(logs));
+    const auto of_size = [&](const std::string& name, int bytes) {
+        return fact("doc.ready", R"({"doc":")" + name + R"(","n":)" + std::to_string(bytes) +
+                                     R"(,"sha":")" + sha + "\"}");
+    };
+    born(device, kConnection, 1024);
+    // Told wrong first, then right: its chunks must find the one that they fit.
+    device.facts(kConnection, 1, 1, 1, {of_size("a", 10), announcement("logs", logs)});
+    const auto tag = topics::tag_of(topics::sha256(logs));
+    const std::int64_t total = topics::chunks_of(3000, 924);
+    while (received("name = 'logs'") == 0) {
+        // Whichever of the two is asked for: these are the only chunks that this device has.
+        ASSERT_TRUE(
+            device.client().wait_for_topic(device.topic("dn/ch"), std::chrono::seconds{10}));
+        for (std::int64_t i = 0; i < total; ++i) {
+            device.publish("up/ch", topics::encode(topics::chunk_at(logs, tag, i, 924)));
+        }
+    }
+    EXPECT_EQ(world.count("select bytes from runtime.documents where name = 'logs'"), 3000);
+    // The content is here by now; under a wrong size it still is not what was announced.
+    device.facts(kConnection, 1, 3, 3, {of_size("b", 10)});
+    EXPECT_EQ(world.count("select count(*) from runtime.documents where name = 'b'"), 0);
+}
+
 TEST_F(Documents, AnUploadOf300KilobytesGetsThroughWithLostChunks) {
     const std::string logs = noise(300'000, 11);
     born(device, kConnection, 1024);
