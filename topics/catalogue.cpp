@@ -45,6 +45,7 @@ constexpr Meaning kMeanings[] = {
     {"reboot", "devices", "the device restarts"},
     {"settings", "devices", "time zone and heartbeat"},
     {"slots.report", "keys", "the cabinet answers with slots.state"},
+    {"rights.read", "keys", "the cabinet pulls its rights document again"},
     {"logs.send", "devices", "the device offers its log as a document"},
     {"scale.read", "scales", "the gateway reads a scale's products"},
     {"scale.write", "scales", "the gateway writes a product document to a scale"},

@@ -163,6 +163,11 @@ struct SettingsCommand {
 struct SlotsReport {
     static constexpr const char* kKind = "slots.report";
 };
+/// The cabinet pulls its rights document again, also when it holds the version that is wanted: for
+/// one whose rights somebody doubts. Done when it has begun.
+struct RightsRead {
+    static constexpr const char* kKind = "rights.read";
+};
 struct LogsSend {
     static constexpr const char* kKind = "logs.send";
 };
@@ -179,7 +184,7 @@ struct UnknownCommand {
     std::string kind;
 };
 using CommandBody = std::variant<SlotUnlock, Buzz, Lock, Reboot, SettingsCommand, SlotsReport,
-                                 LogsSend, ScaleRead, ScaleWrite, UnknownCommand>;
+                                 RightsRead, LogsSend, ScaleRead, ScaleWrite, UnknownCommand>;
 
 /// `dn/cm`
 struct Command {

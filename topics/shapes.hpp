@@ -339,6 +339,8 @@ struct Shape<SettingsCommand> {
 template <>
 struct Shape<SlotsReport> : EmptyShape<SlotsReport> {};
 template <>
+struct Shape<RightsRead> : EmptyShape<RightsRead> {};
+template <>
 struct Shape<LogsSend> : EmptyShape<LogsSend> {};
 template <>
 struct Shape<ScaleRead> {

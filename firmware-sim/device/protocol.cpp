@@ -535,7 +535,7 @@ void DeviceProtocol::take_wishes(const topics::Ack& ack, Uptime now) {
         }
     }
     // 0: nothing was made for this device yet.
-    if (ack.rights_version > 0 && ack.rights_version != rights_version()) {
+    if (ack.rights_version > 0 && (ack.rights_version != rights_version() || rights_doubted_)) {
         rights_pull_->want(ack.rights_version, "");
     } else {
         rights_pull_->want_nothing();
@@ -684,6 +684,13 @@ void DeviceProtocol::take_command(const topics::Command& command, Uptime now) {
         offer_log(command, now);
         return;
     }
+    if (std::holds_alternative<topics::RightsRead>(command.body) && documents_ != nullptr) {
+        // Of which version the next ack says; the present one if there is none until then.
+        rights_doubted_ = true;
+        rights_pull_->want(rights_version(), "");
+        command_finished(command.number, 0, std::nullopt, now);
+        return;
+    }
     if (const auto* lock = std::get_if<topics::Lock>(&command.body)) {
         state_.locked = lock->locked;
         keep_state();
@@ -772,6 +779,7 @@ void DeviceProtocol::take_rights(Uptime now) {
     }
     if (trusting) decoded->version = head.version;
     documents_->make_rights_current(std::move(*decoded));
+    rights_doubted_ = false;
     rights_pull_->want_nothing();
     note("rights " + std::to_string(rights_version()), now);
     actions_.emplace_back(RightsChanged{rights_version()});

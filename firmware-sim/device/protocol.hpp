@@ -316,6 +316,7 @@ class DeviceProtocol {
     std::optional<Uptime> lease_until_;
 
     std::optional<DocumentPull> rights_pull_;
+    bool rights_doubted_ = false;  ///< To be pulled again although the version is the wanted one.
     std::optional<DocumentPull> firmware_pull_;
     std::optional<Upload> upload_;
     Uptime documents_quiet_until_{0};

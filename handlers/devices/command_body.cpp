@@ -26,6 +26,7 @@ Wanted cabinet_command(const SendCommand& ask) {
         if (!ask.locked) return invalid("lock needs \"locked\"");
         return CommandBody{Lock{*ask.locked}};
     }
+    if (ask.kind == RightsRead::kKind) return CommandBody{RightsRead{}};
     return CommandBody{SlotsReport{}};
 }
 
@@ -44,7 +45,8 @@ Wanted command_body(const SendCommand& ask) {
         return Refusal{Code::not_served, ask.kind};
     }
     const bool of_cabinets = ask.kind == SlotUnlock::kKind || ask.kind == Buzz::kKind ||
-                             ask.kind == Lock::kKind || ask.kind == SlotsReport::kKind;
+                             ask.kind == Lock::kKind || ask.kind == SlotsReport::kKind ||
+                             ask.kind == RightsRead::kKind;
     if (!of_cabinets) return invalid("there is no command " + ask.kind);
     if (ask.device.cls() != "kc") return invalid(ask.kind + " is for cabinets");
     return cabinet_command(ask);

@@ -245,6 +245,7 @@ TEST_F(Client, DoesWhatCommandsSay) {
     EXPECT_EQ(rc_of(topics::SlotsReport{}), 0);
     ASSERT_TRUE(cabinet.wait_acked(kSoon));
     EXPECT_EQ(reports(), before + 1);
+    EXPECT_EQ(rc_of(topics::RightsRead{}), 0);
     cabinet.note("a line that a person will look for");
     EXPECT_EQ(rc_of(topics::LogsSend{}), 0);
     ASSERT_TRUE(server.wait_until(

@@ -465,6 +465,24 @@ TEST_F(Pull, AsksForWhatAnAckWantsOneChunkAfterTheOtherAndSaysSoInItsBirth) {
               7);
 }
 
+TEST_F(Pull, BeginsAgainWhenACommandDoubtsTheRightsThatAreHeld) {
+    const std::string content = topics::encode(document(7));
+    wanted = 7;
+    come_online();
+    serve(content, 7);
+    ASSERT_EQ(device->rights_version(), 7);
+    ack();
+    ASSERT_FALSE(next_question());
+    command(topics::RightsRead{});
+    EXPECT_EQ(std::get<topics::CommandDone>(journal->held().back().fact.body).rc, 0);
+    // The next ack still wants what is held, and does not end what was begun.
+    ack();
+    serve(content, 7);
+    EXPECT_EQ(count<sim::RightsChanged>(), 2);
+    ack();
+    EXPECT_FALSE(next_question());
+}
+
 TEST_F(Pull, AsksAgainWithGrowingWaitsWhenNothingComes) {
     wanted = 7;
     come_online();

@@ -36,6 +36,8 @@ TEST(CommandBodyOf, TakesTheMembersOfItsKindOnly) {
     EXPECT_EQ(told(ask), "reboot{}");
     ask.kind = "slots.report";
     EXPECT_EQ(told(ask), "slots.report{}");
+    ask.kind = "rights.read";
+    EXPECT_EQ(told(ask), "rights.read{}");
     ask.kind = "logs.send";
     EXPECT_EQ(told(ask), "logs.send{}");
 }

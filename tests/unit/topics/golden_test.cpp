@@ -398,6 +398,7 @@ TEST(Golden, Commands) {
     EXPECT_EQ(settings.time_zone, "MSK-3");
     EXPECT_EQ(settings.heartbeat_s, 60);
     command<SlotsReport>("slots.report");
+    command<RightsRead>("rights.read");
     command<LogsSend>("logs.send");
     EXPECT_EQ(command<ScaleRead>("scale.read").scale, 4);
     const auto write = command<ScaleWrite>("scale.write");
